@@ -1,0 +1,94 @@
+module github.com/mitome-ciba/mitome
+
+go 1.26.0
+
+require (
+	code.dny.dev/ssrf v0.3.0 // which addresses a user's URL may not lead to
+	github.com/alecthomas/kong v1.17.0 // the command line, with few dependencies of its own
+	github.com/danielgtaylor/huma/v2 v2.38.0 // JSON APIs: checked input, OpenAPI 3.1, RFC 9457
+	github.com/fxamacker/cbor/v2 v2.9.4 // CBOR of the software device's passkeys
+	github.com/gin-gonic/gin v1.12.0 // HTTP routes; fixed
+	github.com/go-jose/go-jose/v4 v4.1.8 // JWS and JWKS: Keycloak's bearer, DPoP, evidence
+	github.com/go-webauthn/webauthn v0.18.2 // WebAuthn ceremonies; fixed
+	github.com/google/go-cmp v0.7.0 // tests: readable differences
+	github.com/gorilla/websocket v1.5.3 // WebSockets; fixed
+	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL, with LISTEN
+	github.com/knadh/koanf/parsers/yaml v1.1.1 // configuration: YAML
+	github.com/knadh/koanf/providers/env/v2 v2.0.2 // configuration: environment
+	github.com/knadh/koanf/providers/file v1.2.1 // configuration: file
+	github.com/knadh/koanf/v2 v2.4.1 // configuration from several sources, with few dependencies of its own
+	github.com/nicksnyder/go-i18n/v2 v2.7.0 // catalogues of what a user reads
+	github.com/pressly/goose/v3 v3.28.0 // migrations, one set for both databases
+	github.com/prometheus/client_golang v1.25.0 // metrics
+	github.com/rivo/uniseg v0.4.7 // grapheme clusters: how long a text is to a person
+	github.com/rogpeppe/go-internal v1.14.1 // file locks; tests: scripts of the command line
+	go.uber.org/goleak v1.3.0 // tests: goroutines that stay behind
+	golang.org/x/net v0.60.0 // public suffixes: what would be a link
+	golang.org/x/sync v0.24.0 // errgroup: what lives and falls together
+	golang.org/x/sys v0.49.0 // who is at the other end of a Unix socket
+	golang.org/x/text v0.43.0 // NFC, NFKC, language matching
+	golang.org/x/time v0.16.0 // rate limits of one node
+	modernc.org/sqlite v1.60.1 // SQLite without cgo; binds $n by number
+	rsc.io/qr v0.2.0 // QR codes
+)
+
+require (
+	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/bytedance/gopkg v0.1.4 // indirect
+	github.com/bytedance/sonic v1.15.0 // indirect
+	github.com/bytedance/sonic/loader v0.5.1 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/cloudwego/base64x v0.1.6 // indirect
+	github.com/dustin/go-humanize v1.0.1 // indirect
+	github.com/fsnotify/fsnotify v1.9.0 // indirect
+	github.com/gabriel-vasile/mimetype v1.4.13 // indirect
+	github.com/gin-contrib/sse v1.1.1 // indirect
+	github.com/go-playground/locales v0.14.1 // indirect
+	github.com/go-playground/universal-translator v0.18.1 // indirect
+	github.com/go-playground/validator/v10 v10.30.2 // indirect
+	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
+	github.com/go-webauthn/x v0.3.1 // indirect
+	github.com/goccy/go-json v0.10.6 // indirect
+	github.com/goccy/go-yaml v1.19.2 // indirect
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	github.com/google/go-tpm v0.9.8 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/json-iterator/go v1.1.12 // indirect
+	github.com/klauspost/cpuid/v2 v2.3.0 // indirect
+	github.com/knadh/koanf/maps v0.1.2 // indirect
+	github.com/leodido/go-urn v1.4.0 // indirect
+	github.com/mattn/go-isatty v0.0.24 // indirect
+	github.com/mfridman/interpolate v0.0.2 // indirect
+	github.com/mitchellh/copystructure v1.2.0 // indirect
+	github.com/mitchellh/reflectwalk v1.0.2 // indirect
+	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
+	github.com/modern-go/reflect2 v1.0.2 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/ncruces/go-strftime v1.0.0 // indirect
+	github.com/pelletier/go-toml/v2 v2.3.0 // indirect
+	github.com/philhofer/fwd v1.2.0 // indirect
+	github.com/prometheus/client_model v0.6.3 // indirect
+	github.com/prometheus/common v0.72.0 // indirect
+	github.com/prometheus/procfs v0.22.0 // indirect
+	github.com/quic-go/qpack v0.6.0 // indirect
+	github.com/quic-go/quic-go v0.59.0 // indirect
+	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	github.com/sethvargo/go-retry v0.4.0 // indirect
+	github.com/tinylib/msgp v1.6.4 // indirect
+	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
+	github.com/ugorji/go/codec v1.3.1 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
+	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
+	go.uber.org/multierr v1.11.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/arch v0.25.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/tools v0.51.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+	modernc.org/libc v1.77.1 // indirect
+	modernc.org/mathutil v1.7.1 // indirect
+	modernc.org/memory v1.12.1 // indirect
+)

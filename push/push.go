@@ -1,0 +1,94 @@
+// Package push tries, once, to get a small message to one address of a device,
+// and says what came of it.
+//
+// It knows channels and addresses, and has never heard of a request: what a
+// message is about is sealed for the device before it comes here.
+//
+// # Why
+//
+// One attempt a Send, because the outbox owns every retry: two layers that
+// retry multiply, and a message must never outlive the request it is about.
+package push
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Channel is a way to reach a device. It is the word used in SQL, JSON,
+// configuration, metrics and logs.
+type Channel string
+
+// The channels that Mitome knows.
+const (
+	WebSocket Channel = "websocket"
+)
+
+// AddressID names an address inside Mitome.
+type AddressID string
+
+// Address is where one channel finds one device.
+type Address struct {
+	ID      AddressID
+	Channel Channel
+	Target  Target // on a WebSocket the device's id; elsewhere the vendor's token or URL
+}
+
+// Target is what a channel needs to find a device. It is sealed at rest and
+// prints as [secret], because whoever holds it may send to the device.
+type Target string
+
+// LogValue implements slog.LogValuer.
+func (Target) LogValue() slog.Value { return slog.StringValue("[secret]") }
+
+// String implements fmt.Stringer.
+func (Target) String() string { return "[secret]" }
+
+// Kind is what a message asks of the device.
+type Kind string
+
+// What a message may ask.
+const (
+	Show  Kind = "show"  // a request waits: fetch and show it
+	Clear Kind = "clear" // a request ended: take it off the screen
+	Test  Kind = "test"  // prove that the address works
+)
+
+// Message is what is sent. It carries no secret and no words of the request
+// other than those in Sealed.
+type Message struct {
+	Kind    Kind
+	Key     string        // collapses repeats of the same request; opaque
+	Generic string        // catalogue key of the title for a device without a key
+	Sealed  []byte        // RFC 8291 body, sealed to this address before Send; may be empty
+	TTL     time.Duration // how long the channel may keep trying
+}
+
+// Sender sends on one channel. Implementations live in child packages and pass
+// pushtest.Run.
+type Sender interface {
+	Channel() Channel
+	// Check refuses an address that is malformed, not of this channel, or not
+	// safe to call.
+	Check(Address) error
+	// Send makes one attempt. Its error, if any, wraps one of the sentinels.
+	Send(context.Context, Address, Message) error
+}
+
+// What an attempt came to, when it was not taken.
+var (
+	// ErrGone: the address is dead for ever and is to be removed.
+	ErrGone = errors.New("push: address is gone")
+	// ErrLater: trying again may help. See [RetryAfter].
+	ErrLater = errors.New("push: try again later")
+	// ErrBroken: our own credentials were rejected; no address is to blame.
+	ErrBroken = errors.New("push: credentials rejected")
+	// ErrAbsent: nobody listens there now, and trying again is pointless
+	// because the device asks for what is pending when it connects.
+	ErrAbsent = errors.New("push: nobody is listening")
+	// ErrUnfit: the channel can never carry this message; neither the address
+	// nor our credentials are to blame.
+	ErrUnfit = errors.New("push: message does not fit the channel")
+)
