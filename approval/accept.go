@@ -1,0 +1,142 @@
+package approval
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/mitome-ciba/mitome/device"
+)
+
+// Accept takes an OP's ask: it is judged, stored with all that must follow from
+// it, and known to be durable when Accept returns. A repeated ask returns the
+// request that it made the first time, with a nil error; one that comes under
+// the reference of another is ErrRefReused, one whose time is over ErrExpired.
+//
+// It returns ErrUnknownUser, ErrBindingMessage, ErrACR or ErrCodeShape for an
+// ask that cannot be put to anybody. Where a.ReportsRefusals, such an ask is
+// stored as a request that is denied already, and its error is nil.
+func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, error) {
+	if a.Ref == "" { // else all asks without one would be repetitions of the first
+		return Request{}, errors.New("approval: ask without a reference")
+	}
+	r := s.newRequest(a)
+	if r.StateAt(r.CreatedAt) == Expired { // for all alike, whoever was meant
+		return Request{}, ErrExpired
+	}
+	adm, refusal := s.Policy.Admit(a)
+	user, devices, err := s.addressee(ctx, a)
+	if err != nil { // before a refusal by policy: a stranger learns nothing of the user from it
+		refusal = err
+	}
+	r.UserID, r.BindingMessage = user.ID, adm.BindingMessage
+	if refusal == nil {
+		r.Code, refusal = newCode(s.Codes, r.ID, adm.CodeSource, adm.Code)
+	}
+	effects := fanOut([]Effect{Notify{}}, devices, "")
+	if refusal != nil {
+		if r, effects, err = refuse(r, refusal); err != nil || !a.ReportsRefusals {
+			return Request{}, refusal
+		}
+	}
+	return s.create(ctx, r, effects, by)
+}
+
+// newRequest is a in the words of a request; nothing in it is judged yet.
+func (s *Service) newRequest(a Ask) Request {
+	now := s.Now()
+	ref, body := sha256.Sum256([]byte(a.Ref)), sha256.Sum256(a.Body)
+	return Request{
+		ID: a.ID, OP: a.OP, RefHash: ref[:], Fingerprint: body[:], Handle: a.Handle,
+		ClientID: a.ClientID, ClientName: a.ClientName, Scope: a.Scope,
+		ACRValues: a.ACRValues, Context: showable(a.Context),
+		State: Pending, CreatedAt: now, ExpiresAt: a.ExpiresAt, ReportAfter: now.Add(a.Guard),
+	}
+}
+
+// addressee finds who is meant and her devices that may decide. A user without
+// one is unknown, after the same two reads as one who is not there at all.
+func (s *Service) addressee(ctx context.Context, a Ask) (device.User, []device.Device, error) {
+	sub := a.Subject
+	sub.OP = a.OP // no OP reaches the users of another, whatever its connector read
+	u, err := s.People.FindUser(ctx, sub)
+	if err != nil && !errors.Is(err, device.ErrUnknownUser) {
+		return device.User{}, nil, fmt.Errorf("find user: %w", err)
+	}
+	all, err := s.People.DevicesOf(ctx, u.ID)
+	if err != nil {
+		return device.User{}, nil, fmt.Errorf("find devices: %w", err)
+	}
+	var able []device.Device
+	for _, d := range all {
+		if d.MayApprove() {
+			able = append(able, d)
+		}
+	}
+	if len(able) == 0 {
+		return device.User{}, nil, ErrUnknownUser
+	}
+	return u, able, nil
+}
+
+// refuse returns r as denied from the start, for the reason that err stands for.
+// It keeps neither who was meant nor what was said: nobody will be shown it.
+func refuse(r Request, err error) (Request, []Effect, error) {
+	r.UserID, r.BindingMessage, r.Context = "", "", nil
+	var reason Reason
+	switch {
+	case errors.Is(err, ErrUnknownUser):
+		reason = ReasonUnknownUser
+	case errors.Is(err, ErrBindingMessage):
+		reason = ReasonBindingMessage
+	case errors.Is(err, ErrACR):
+		reason = ReasonACR
+	case errors.Is(err, ErrCodeShape):
+		reason = ReasonUserCodeShape
+	default: // a fault of ours, not of the ask's
+		return r, nil, err
+	}
+	r, _, err = Step(r, Refused{reason}, r.CreatedAt)
+	return r, []Effect{Report{}}, err
+}
+
+// create stores r. The same reference with the same body is a repetition; with
+// another body it is somebody else holding the OP's token, or a broken OP.
+func (s *Service) create(ctx context.Context, r Request, effects []Effect, by device.Actor) (Request, error) {
+	stored, err := s.Store.CreateRequest(ctx, r, effects, by)
+	switch {
+	case errors.Is(err, ErrDuplicate) && string(stored.Fingerprint) != string(r.Fingerprint):
+		return Request{}, ErrRefReused
+	case errors.Is(err, ErrDuplicate):
+		return stored, nil
+	case err != nil:
+		return Request{}, fmt.Errorf("create request: %w", err)
+	}
+	return stored, nil
+}
+
+// fanOut makes one Notify or Clear of each address; the device except is left
+// out, because it knows.
+func fanOut(effects []Effect, devices []device.Device, except device.DeviceID) []Effect {
+	var out []Effect
+	for _, e := range effects {
+		if _, ok := e.(Report); ok {
+			out = append(out, e)
+			continue
+		}
+		for _, d := range devices {
+			if d.ID == except || !d.MayApprove() {
+				continue
+			}
+			for _, addr := range d.Addresses {
+				if _, ok := e.(Notify); ok {
+					out = append(out, Notify{addr.ID})
+				} else {
+					out = append(out, Clear{addr.ID})
+				}
+			}
+		}
+	}
+	return out
+}

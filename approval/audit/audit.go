@@ -1,0 +1,76 @@
+// Package audit is the words of the audit log: what an entry says, and the
+// closed list of things that can have happened.
+package audit
+
+import (
+	"github.com/mitome-ciba/mitome/approval"
+	"github.com/mitome-ciba/mitome/device"
+)
+
+// Word is what happened, as it stands in the log.
+type Word string
+
+// The words of the log.
+const (
+	RequestReceived  Word = "request.received"
+	RequestRefused   Word = "request.refused" // Mitome's own no, at the door
+	RequestApproved  Word = "request.approved"
+	RequestDenied    Word = "request.denied"
+	RequestExpired   Word = "request.expired"
+	RequestWithdrawn Word = "request.withdrawn"
+	CodeTried        Word = "request.code_tried"
+	ReportEnded      Word = "report.ended"
+	UserCreated      Word = "user.created"
+	HintAdded        Word = "user.hint_added"
+	PairingOffered   Word = "pairing.offered"
+	PairingClaimed   Word = "pairing.claimed"
+	PairingConfirmed Word = "pairing.confirmed"
+	PairingCompleted Word = "pairing.completed"
+	PairingCancelled Word = "pairing.cancelled"
+	PairingExpired   Word = "pairing.expired"
+	DeviceRenamed    Word = "device.renamed"
+	DeviceRevoked    Word = "device.revoked"
+)
+
+// Entry is one row of the log. It names things by id and holds no secret, no
+// code and no words of a request.
+type Entry struct {
+	Word    Word
+	By      device.Actor
+	Request approval.RequestID
+	User    device.UserID
+	Device  device.DeviceID
+	Detail  map[string]string // small facts: a reason, an outcome
+}
+
+// OfState is the word for a request that has just come to s.
+func OfState(s approval.State) Word {
+	switch s {
+	case approval.Approved:
+		return RequestApproved
+	case approval.Denied:
+		return RequestDenied
+	case approval.Expired:
+		return RequestExpired
+	case approval.Withdrawn:
+		return RequestWithdrawn
+	}
+	return CodeTried
+}
+
+// OfEnrollment is the word for an enrollment that has just come to s.
+func OfEnrollment(s device.EnrollmentState) Word {
+	switch s {
+	case device.Claimed:
+		return PairingClaimed
+	case device.Confirmed:
+		return PairingConfirmed
+	case device.Completed:
+		return PairingCompleted
+	case device.Cancelled:
+		return PairingCancelled
+	case device.Expired:
+		return PairingExpired
+	}
+	return PairingOffered
+}

@@ -1,0 +1,90 @@
+package approval
+
+import (
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// MaxCodeTries is how many codes may be tried for one request (PSD2 RTS Art.
+// 4(3)(b): at most five consecutive failures).
+const MaxCodeTries = 5
+
+// CodeSource says where the code comes from that the user must type.
+type CodeSource string
+
+// The sources of a code. A user_code that is CIBA Core's own, a secret of the
+// user, is verified by the OP before it asks and is none of these.
+const (
+	NoCode             CodeSource = ""
+	CodeUserCode       CodeSource = "user_code"       // shown by the consumption device, forwarded by the OP
+	CodeBindingMessage CodeSource = "binding_message" // the binding message itself, typed instead of read
+)
+
+// Code is what must be typed to approve a request: a keyed hash, because six
+// digits hashed without a key are six digits plain. Neither the code nor any
+// function of it enters the view, the challenge or the evidence.
+type Code struct {
+	Source CodeSource
+	KeyID  string // the key under which MAC was made
+	MAC    []byte // over the request's id and the normalized code
+	Tries  int    // charged so far, right or wrong
+}
+
+// CodeKeys makes keyed hashes. Package server/seal implements it.
+type CodeKeys interface {
+	// CodeMAC returns the MAC of data under the key named by id, or under the
+	// current key if id is empty, and the id of the key that it used.
+	CodeMAC(id string, data []byte) (keyID string, mac []byte, err error)
+}
+
+// newCode seals code for request id; an empty code gives the zero Code.
+func newCode(keys CodeKeys, id RequestID, source CodeSource, code string) (Code, error) {
+	if source == NoCode {
+		return Code{}, nil
+	}
+	if normalizeCode(code) == "" { // it would be matched by any other code that says nothing
+		return Code{}, ErrCodeShape
+	}
+	c := Code{Source: source}
+	var err error
+	if c.KeyID, c.MAC, err = keys.CodeMAC("", codeData(id, code)); err != nil {
+		return Code{}, fmt.Errorf("hash code: %w", err)
+	}
+	return c, nil
+}
+
+// matches compares in constant time. The try must have been charged before.
+func (c Code) matches(keys CodeKeys, id RequestID, typed string) (bool, error) {
+	if len(c.MAC) == 0 {
+		return false, errors.New("approval: request has no code")
+	}
+	_, mac, err := keys.CodeMAC(c.KeyID, codeData(id, typed))
+	if err != nil {
+		return false, fmt.Errorf("hash typed code: %w", err)
+	}
+	return hmac.Equal(mac, c.MAC), nil
+}
+
+// codeData binds the code to its request, so that equal codes of two requests
+// have different hashes.
+func codeData(id RequestID, code string) []byte {
+	return []byte(string(id) + "\x00" + normalizeCode(code))
+}
+
+// normalizeCode forgives what a phone's keyboard does: full-width digits of a
+// Japanese input method, lower case, and what it puts between groups, which is a
+// space, a hyphen or one of those that look like it (ー is what a Japanese
+// keyboard gives for the key of the hyphen).
+func normalizeCode(code string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Dash, r) || r == 'ー' {
+			return -1
+		}
+		return r
+	}, strings.ToUpper(norm.NFKC.String(code)))
+}

@@ -1,0 +1,40 @@
+package approval
+
+import (
+	"errors"
+	"time"
+)
+
+// The refusals a caller can tell apart. Anything else is a fault.
+var (
+	ErrNotFound       = errors.New("approval: no such request")
+	ErrExpired        = errors.New("approval: request has expired")
+	ErrSettled        = errors.New("approval: request is already settled")
+	ErrConflict       = errors.New("approval: request changed meanwhile")
+	ErrDuplicate      = errors.New("approval: request was received before")
+	ErrRefReused      = errors.New("approval: another request came under the same reference")
+	ErrUnknownUser    = errors.New("approval: unknown_user_id")
+	ErrBindingMessage = errors.New("approval: invalid_binding_message")
+	ErrACR            = errors.New("approval: acr_values cannot be met")
+	ErrCodeShape      = errors.New("approval: invalid_user_code")
+	ErrCodeMissing    = errors.New("approval: the code must be typed")
+	ErrUserCode       = errors.New("approval: wrong code")
+	ErrCodeLocked     = errors.New("approval: too many wrong codes")
+	ErrCodeWait       = errors.New("approval: wait before the next code")
+	ErrChallenge      = errors.New("approval: no challenge for this device")
+	ErrAssertion      = errors.New("approval: passkey did not verify")
+	ErrEvidence       = errors.New("approval: evidence does not hold")
+)
+
+// CodeError says how a typed code failed, in numbers.
+type CodeError struct {
+	Err       error         // ErrUserCode, ErrCodeLocked or ErrCodeWait
+	TriesLeft int           // for this request
+	Wait      time.Duration // before the next try is taken
+}
+
+// Error implements error.
+func (e *CodeError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the sentinel.
+func (e *CodeError) Unwrap() error { return e.Err }

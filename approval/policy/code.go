@@ -1,0 +1,86 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/mitome-ciba/mitome/approval"
+)
+
+var (
+	// userCode is what an OP may ask to be typed.
+	userCode = regexp.MustCompile(`^[A-Za-z0-9]{4,12}$`)
+	// codeShaped is a binding message that can be typed. A longer one is shown:
+	// nobody types it without a mistake.
+	codeShaped = regexp.MustCompile(`^[A-Z0-9-]{6,20}$`)
+	// atLeastSix: hyphens are not compared, so they do not count.
+	atLeastSix = regexp.MustCompile(`(?:[A-Z0-9]-*){6}`)
+)
+
+// code decides what is shown and what must be typed of an ask whose binding
+// message, text, has passed. One thing is typed at most: the OP's code if there
+// is one.
+func (j judge) code(a approval.Ask, text string) (approval.Admission, error) {
+	if a.UserCode != "" {
+		if !userCode.MatchString(a.UserCode) {
+			return approval.Admission{}, approval.ErrCodeShape
+		}
+		// A code that stands on the device already proves nothing when typed.
+		if shownBy(a, a.UserCode) || compact(text).contains(compact(a.UserCode)) {
+			return approval.Admission{}, fmt.Errorf("%w: it is shown elsewhere in the request", approval.ErrCodeShape)
+		}
+		return approval.Admission{
+			BindingMessage: text, CodeSource: approval.CodeUserCode, Code: a.UserCode,
+		}, nil
+	}
+	if j.BindingMessage == ModeType && codeShaped.MatchString(text) && atLeastSix.MatchString(text) && !shownBy(a, text) {
+		return approval.Admission{CodeSource: approval.CodeBindingMessage, Code: text}, nil
+	}
+	return approval.Admission{BindingMessage: text}, nil
+}
+
+// shownBy reports whether the request's page would show the code: in the name
+// of the client, a scope or a detail.
+func shownBy(a approval.Ask, code string) bool {
+	c := compact(code)
+	shown := append([]string{a.ClientName, a.ClientID}, a.Scope...)
+	for _, k := range slices.Sorted(maps.Keys(a.Context)) {
+		if approval.Withheld(k) {
+			continue
+		}
+		shown = append(shown, k)
+		shown = append(shown, texts(a.Context[k])...)
+	}
+	return slices.ContainsFunc(shown, func(s string) bool { return compact(s).contains(c) })
+}
+
+// texts is every key and value in raw, as it would be read. What is not JSON is
+// one text.
+func texts(raw json.RawMessage) []string {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return []string{string(raw)}
+	}
+	var out []string
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for k, e := range v {
+				out = append(out, k)
+				walk(e)
+			}
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		default:
+			out = append(out, fmt.Sprint(v))
+		}
+	}
+	walk(v)
+	return out
+}

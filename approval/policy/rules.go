@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/mitome-ciba/mitome/approval"
+)
+
+// Rules is what one connection asks of its requests. The zero value is the
+// default.
+type Rules struct {
+	BindingMessage Mode     `koanf:"binding_message" desc:"show: the binding message is shown. type: one that looks like a code (6 to 20 of A-Z, 0-9 and hyphen) is typed on the device instead of being read there; any other is shown. required: shown, and a request without one is refused." default:"show"`
+	MaxGraphemes   int      `koanf:"binding_message_max" desc:"Longest binding message, in characters as a reader counts them." default:"300"`
+	RefusedPhrases []string `koanf:"refused_phrases" desc:"Further phrases that no binding message may hold. Case, width, spaces and punctuation do not matter." derived:"the built-in list (English, Japanese), which is always in force"`
+	VaguePhrases   []string `koanf:"vague_phrases" desc:"Further words that say nothing: a binding message made of nothing else is vague, and counted." derived:"the built-in list (English, Japanese), which is always in force"`
+	RefuseVague    bool     `koanf:"refuse_vague" desc:"true: a vague binding message is refused, not only counted." default:"false"`
+	ACR            []Level  `koanf:"acr"`
+	PhrWithoutCode bool     `koanf:"phr_without_code" desc:"true: phr and phrh are reported although no code was typed. A passkey cannot be phished, but a CIBA request started by an attacker can still be approved by mistake; a typed code is what prevents that." default:"false"`
+}
+
+// Mode is what becomes of a binding message.
+type Mode string
+
+// The modes.
+const (
+	ModeShow     Mode = "show"
+	ModeType     Mode = "type"
+	ModeRequired Mode = "required"
+)
+
+// Level is an acr value and what an approval must consist of to reach it.
+type Level struct {
+	Value        string `koanf:"value" desc:"An acr value that clients may ask for. The first entry replaces the built-in table (phr and MODRNA's two)." required:"true"`
+	UserVerified bool   `koanf:"user_verified" desc:"true: only with user verification by the passkey (PIN or biometry)." default:"false"`
+	DeviceBound  bool   `koanf:"device_bound" desc:"true: only with a passkey that cannot be synced to another device." default:"false"`
+	UserCode     bool   `koanf:"user_code" desc:"true: only if a code was typed." default:"false"`
+}
+
+// defaultLevels are the acr values known without configuration: EAP ACR Values
+// 1.0, and MODRNA's two, which describe a key on a phone. There is no phrh among
+// them: it says that the key is in hardware, which nothing here has checked.
+var defaultLevels = []Level{
+	{Value: "phr", UserVerified: true},
+	{Value: "http://schemas.openid.net/policies/modrna/phishing-resistant", UserVerified: true},
+	{Value: "http://schemas.openid.net/policies/modrna/multi-factor", UserVerified: true},
+}
+
+// Check tells fault about everything that is wrong with r, by key.
+func (r Rules) Check(fault func(key, text string)) {
+	if !slices.Contains([]Mode{"", ModeShow, ModeType, ModeRequired}, r.BindingMessage) {
+		fault("binding_message", "must be show, type or required.")
+	}
+	if r.MaxGraphemes < 0 || r.MaxGraphemes > maxGraphemes {
+		fault("binding_message_max", fmt.Sprintf("must be between 1 and %d.", maxGraphemes))
+	}
+	for key, list := range map[string][]string{"refused_phrases": r.RefusedPhrases, "vague_phrases": r.VaguePhrases} {
+		for i, p := range list {
+			if len(compact(p).text) == 0 {
+				fault(fmt.Sprintf("%s[%d]", key, i), "must hold a letter or a digit.")
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for i, l := range r.ACR {
+		if l.Value == "" || seen[l.Value] {
+			fault(fmt.Sprintf("acr[%d].value", i), "must be given, and each value once.")
+		}
+		seen[l.Value] = true
+	}
+}
+
+// levels are the acr values that r knows.
+func (r Rules) levels() []Level {
+	if len(r.ACR) == 0 {
+		return defaultLevels
+	}
+	return r.ACR
+}
+
+// reaches reports whether ceremony c is worth the acr value.
+func (r Rules) reaches(value string, c approval.Ceremony) bool {
+	for _, l := range r.levels() {
+		if l.Value != value {
+			continue
+		}
+		code := l.UserCode || (value == "phr" || value == "phrh") && !r.PhrWithoutCode
+		return (!l.UserVerified || c.UserVerified) &&
+			(!l.DeviceBound || !c.BackupEligible) &&
+			(!code || c.UserCode)
+	}
+	return false
+}
+
+// first returns the first of the values, which stand in order of preference,
+// that c reaches.
+func (r Rules) first(values []string, c approval.Ceremony) (string, bool) {
+	for _, v := range values {
+		if r.reaches(v, c) {
+			return v, true
+		}
+	}
+	return "", false
+}

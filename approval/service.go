@@ -1,0 +1,125 @@
+package approval
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/mitome-ciba/mitome/device"
+)
+
+// Service is what the rest of Mitome may do with requests. All fields are
+// needed; cmd/mitome/wire.go fills them.
+type Service struct {
+	Store      Store
+	Challenges Challenges
+	Failures   Failures
+	People     People
+	Passkeys   Passkeys
+	Codes      CodeKeys
+	Policy     Policy
+	Views      Views
+	Signer     Signer
+	Issuer     string // Mitome's public URL; the iss of evidence
+	RPID       string // WebAuthn RP ID of the passkeys
+	Now        func() time.Time
+}
+
+// People is what requests need to know of users and devices.
+type People interface {
+	// FindUser returns device.ErrUnknownUser when nobody is meant.
+	FindUser(ctx context.Context, s device.Subject) (device.User, error)
+	User(ctx context.Context, id device.UserID) (device.User, error)
+	DevicesOf(ctx context.Context, u device.UserID) ([]device.Device, error)
+}
+
+// Passkeys has a device's passkeys sign, and checks that they did.
+type Passkeys interface {
+	// AssertionOptions returns WebAuthn's PublicKeyCredentialRequestOptions, as
+	// JSON, for the passkeys of one device, user verification required.
+	AssertionOptions(ctx context.Context, d device.DeviceID, challenge []byte) (json.RawMessage, error)
+	// VerifyAssertion returns device.ErrPasskey if any check fails, a counter
+	// that was seen before among them.
+	VerifyAssertion(ctx context.Context, d device.DeviceID, challenge, assertion []byte) (device.Assertion, error)
+}
+
+// Policy is the connection's rules. Package approval/policy implements it.
+type Policy interface {
+	// Admit judges an ask before anybody sees it. It returns ErrBindingMessage,
+	// ErrACR or ErrCodeShape.
+	Admit(a Ask) (Admission, error)
+	// Grade says what a ceremony is worth to the OP that asked.
+	Grade(r Request, c Ceremony) Grade
+}
+
+// Admission is an ask that may be shown.
+type Admission struct {
+	BindingMessage string // NFC; what may be shown. Empty where it must be typed instead.
+	CodeSource     CodeSource
+	Code           string // what must be typed, if CodeSource says so
+}
+
+// Format implements fmt.Formatter: the code stays out of logs and errors.
+func (a Admission) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "admission of %q, code from %q", a.BindingMessage, a.CodeSource)
+}
+
+// Ceremony is what an approval consisted of.
+type Ceremony struct {
+	UserVerified   bool
+	BackupEligible bool
+	BackedUp       bool
+	UserCode       bool // a code was typed and right
+}
+
+// Grade is what a ceremony is worth.
+type Grade struct {
+	ACR string   // the first of the request's acr_values that it reaches; empty if none was asked
+	AMR []string // RFC 8176
+	Met bool     // nothing was asked, or something asked was reached
+}
+
+// Views renders what is shown. Package approval/show implements it.
+type Views interface {
+	// View returns the exact bytes to be shown and signed, as JSON, in the
+	// given locale (BCP 47; an unknown one falls back to English).
+	View(r Request, locale string) ([]byte, error)
+}
+
+// Who is asking: the devices that a session stands for, at most one a user.
+type Who struct {
+	Devices []device.Device
+	Actor   device.Actor // IP of the call; Kind and ID are filled in per request
+}
+
+// deviceOf returns the device of user u, if this session has one that may decide.
+func (w Who) deviceOf(u device.UserID) (device.Device, bool) {
+	for _, d := range w.Devices {
+		if u != "" && d.User == u && d.MayApprove() {
+			return d, true
+		}
+	}
+	return device.Device{}, false
+}
+
+// actor is w as the audit log names it when it acts by device d.
+func (w Who) actor(d device.DeviceID) device.Actor {
+	a := w.Actor
+	a.Kind, a.ID = device.ActorDevice, string(d)
+	return a
+}
+
+// owned returns request id and the caller's device for it. A stranger's request
+// does not exist: telling "not yours" from "not there" would confirm an id.
+func (s *Service) owned(ctx context.Context, id RequestID, w Who) (Request, device.Device, error) {
+	r, err := s.Store.Request(ctx, id)
+	if err != nil {
+		return Request{}, device.Device{}, err
+	}
+	d, ok := w.deviceOf(r.UserID)
+	if !ok {
+		return Request{}, device.Device{}, ErrNotFound
+	}
+	return r, d, nil
+}

@@ -1,0 +1,20 @@
+package device
+
+import "errors"
+
+// The refusals a caller can tell apart. Anything else is a fault.
+var (
+	ErrUnknownUser        = errors.New("device: no such user")
+	ErrUserExists         = errors.New("device: user exists already")
+	ErrHintTaken          = errors.New("device: hint names another user")
+	ErrDeviceNotFound     = errors.New("device: no such device")
+	ErrEnrollmentNotFound = errors.New("device: no such enrollment")
+	ErrEnrollmentOver     = errors.New("device: enrollment is over")
+	ErrEnrollmentStep     = errors.New("device: enrollment is not at that step")
+	ErrEnrollmentChanged  = errors.New("device: enrollment changed meanwhile")
+	ErrPasskey            = errors.New("device: passkey did not verify")
+	ErrMatchCode          = errors.New("device: match codes differ, pairing cancelled")
+	ErrName               = errors.New("device: name is not fit to be shown")
+	ErrSubject            = errors.New("device: not a subject")
+	ErrHint               = errors.New("device: not a hint")
+)

@@ -1,0 +1,64 @@
+package device
+
+import (
+	"context"
+	"time"
+)
+
+// Users keeps users and the hints that mean them. Package server/store
+// implements it and the ports below; devicetest.RunStore says, as tests, what
+// an implementation must do. Each change writes its audit row in the same
+// transaction.
+type Users interface {
+	// CreateUser returns ErrUserExists if (OP, Subject) is taken.
+	CreateUser(ctx context.Context, u User, by Actor) error
+	// User returns ErrUnknownUser when there is none.
+	User(ctx context.Context, id UserID) (User, error)
+	// FindUser finds by subject, or by hint where there is no subject. It
+	// returns ErrUnknownUser when nobody is meant.
+	FindUser(ctx context.Context, s Subject) (User, error)
+	// ListUsers returns the users of op (of all OPs if empty), by OP and name.
+	ListUsers(ctx context.Context, op string) ([]User, error)
+	// AddHint has h mean u; ErrHintTaken if it means another user of that OP.
+	AddHint(ctx context.Context, u User, h Hint, by Actor) error
+}
+
+// Devices keeps devices and their passkeys.
+type Devices interface {
+	// Device returns ErrDeviceNotFound when there is none.
+	Device(ctx context.Context, id DeviceID) (Device, error)
+	// DevicesOf returns a user's devices, the revoked ones too, oldest first.
+	DevicesOf(ctx context.Context, u UserID) ([]Device, error)
+	RenameDevice(ctx context.Context, id DeviceID, name string, by Actor) error
+	// RevokeDevice makes a device revoked, removes its addresses and ends its
+	// part in every session. Doing it twice is no error.
+	RevokeDevice(ctx context.Context, id DeviceID, by Actor) error
+	// CredentialsOf returns the passkeys of a device.
+	CredentialsOf(ctx context.Context, id DeviceID) ([]Credential, error)
+}
+
+// Enrollments keeps pairings.
+type Enrollments interface {
+	CreateEnrollment(ctx context.Context, e Enrollment) error
+	// Enrollment returns ErrEnrollmentNotFound when there is none.
+	Enrollment(ctx context.Context, id EnrollmentID) (Enrollment, error)
+	// EnrollmentBySecret finds by the SHA-256 of the secret.
+	EnrollmentBySecret(ctx context.Context, hash []byte) (Enrollment, error)
+	// UpdateEnrollment stores next in place of the version it was computed
+	// from; ErrEnrollmentChanged if that has moved.
+	UpdateEnrollment(ctx context.Context, next Enrollment, by Actor) error
+	// CompleteEnrollment stores next, its device with addresses, its passkey
+	// and the session's right to the device, all or nothing.
+	CompleteEnrollment(ctx context.Context, next Enrollment, d Device, c Credential, by Actor) error
+	// DueEnrollments returns up to limit that are not final and past ExpiresAt.
+	DueEnrollments(ctx context.Context, now time.Time, limit int) ([]Enrollment, error)
+}
+
+// Ceremonies keeps the challenge of a registration between its two halves.
+type Ceremonies interface {
+	// SaveCeremony replaces what is kept for the enrollment.
+	SaveCeremony(ctx context.Context, id EnrollmentID, data []byte) error
+	// TakeCeremony returns and removes what is kept, so that a challenge serves
+	// once; ErrPasskey when there is nothing.
+	TakeCeremony(ctx context.Context, id EnrollmentID) ([]byte, error)
+}

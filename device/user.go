@@ -1,0 +1,40 @@
+package device
+
+import (
+	"net/netip"
+	"time"
+)
+
+// UserID names a user inside Mitome.
+type UserID string
+
+// User is one subject of one OP. Only pairing or an administrator makes users.
+type User struct {
+	ID        UserID
+	OP        string // configured name of the OP
+	Subject   string // the OP's own name for the user: the sub claim
+	Name      string // for people to read; no rule depends on it
+	CreatedAt time.Time
+}
+
+// Actor is who is doing this, for the audit log.
+type Actor struct {
+	Kind ActorKind
+	ID   string     // device id, administrator's name or OP's name; empty for Mitome
+	IP   netip.Addr // where the call came from; zero if it came from nowhere
+}
+
+// ActorKind says what sort of actor it is.
+type ActorKind string
+
+// The kinds of actor.
+const (
+	ActorDevice ActorKind = "device"
+	ActorPhone  ActorKind = "phone" // a phone in the course of pairing; it has no device id yet
+	ActorAdmin  ActorKind = "admin"
+	ActorOP     ActorKind = "op"
+	ActorMitome ActorKind = "mitome" // Mitome itself: sweeper, outbox
+)
+
+// Mitome is the actor of what happens by itself.
+var Mitome = Actor{Kind: ActorMitome}

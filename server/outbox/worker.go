@@ -1,0 +1,220 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// What a Worker's zero fields stand for.
+const (
+	DefaultConcurrency = 64
+	// DefaultLease must exceed DefaultTimeout by what it takes to write down how
+	// an attempt ended: a job whose lease lapses meanwhile is done twice.
+	DefaultLease   = 60 * time.Second
+	DefaultTimeout = 20 * time.Second
+	// poll is how often the queue is asked without being told to: leases that
+	// lapsed, and wake-ups that were lost, wait no longer.
+	poll = time.Second
+	// lateRecord is the least time for writing down how an attempt ended.
+	lateRecord = 5 * time.Second
+	// floor is the shortest sleep.
+	floor = 5 * time.Millisecond
+)
+
+// Worker drains a Queue. Several may share one, on one node or many.
+type Worker struct {
+	Queue    Queue
+	Handlers map[string]Handler // by Job.Kind
+	Wake     <-chan struct{}    // receives when jobs were stored
+	Log      *slog.Logger
+	// Observe, if set, is told of each attempt, for metrics.
+	Observe func(j Job, r Result, took time.Duration)
+
+	Concurrency    int // attempts at once
+	Lease, Timeout time.Duration
+}
+
+// Backoff is how long to wait after the given number of failed attempts: 1, 2,
+// 4 … seconds, at most 30. A CIBA request rarely lives five minutes, so a longer
+// wait would outlast it.
+func Backoff(attempts int) time.Duration {
+	return min(time.Second<<min(max(attempts-1, 0), 5), 30*time.Second)
+}
+
+// Run drains the queue until ctx is done, then waits for the jobs in hand: half
+// a report is worse than a slow stop.
+func (w *Worker) Run(ctx context.Context) error {
+	w.defaults()
+	var inHand sync.WaitGroup
+	defer inHand.Wait()
+	slots := make(chan struct{}, w.Concurrency)
+	freed := make(chan struct{}, 1)   // a slot is free again
+	delayed := make(chan struct{}, 1) // a job has a new time
+	wake := w.Wake
+	for ctx.Err() == nil {
+		free := w.Concurrency - len(slots)
+		jobs, err := w.claim(ctx, free)
+		for _, j := range jobs {
+			slots <- struct{}{}
+			inHand.Go(func() {
+				if again := w.attempt(ctx, j); again {
+					notify(delayed)
+				}
+				<-slots
+				notify(freed)
+			})
+		}
+		sleep, more := poll, (<-chan struct{})(nil)
+		switch {
+		case err != nil:
+		case len(jobs) == free: // there may be more than we could take
+			more = freed
+		default:
+			sleep = w.untilDue(ctx)
+		}
+		timer := time.NewTimer(sleep)
+		select {
+		case <-ctx.Done():
+		case _, open := <-wake:
+			if !open {
+				wake = nil
+			}
+		case <-more:
+		case <-delayed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+func (w *Worker) defaults() {
+	if w.Concurrency == 0 {
+		w.Concurrency = DefaultConcurrency
+	}
+	if w.Lease == 0 {
+		w.Lease = DefaultLease
+	}
+	if w.Timeout == 0 {
+		w.Timeout = DefaultTimeout
+	}
+}
+
+// notify fills c unless it is full.
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// claim takes up to limit jobs. It does not stop in the middle for ctx: jobs that
+// were leased to nobody would wait for their lease to lapse.
+func (w *Worker) claim(ctx context.Context, limit int) ([]Job, error) {
+	if limit == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timeout)
+	defer cancel()
+	jobs, err := w.Queue.ClaimJobs(ctx, limit, w.Lease)
+	if err != nil {
+		w.Log.ErrorContext(ctx, "outbox cannot claim jobs", "err", err)
+	}
+	return jobs, err
+}
+
+// untilDue is how long to sleep if nothing wakes us: until the next job is due,
+// but never longer than poll.
+func (w *Worker) untilDue(ctx context.Context) time.Duration {
+	due, err := w.Queue.NextDue(ctx)
+	if err != nil && ctx.Err() == nil {
+		w.Log.ErrorContext(ctx, "outbox cannot tell what is due", "err", err)
+	}
+	if err != nil || due.IsZero() {
+		return poll
+	}
+	// A job that is due though we have just claimed all that was fell due a
+	// moment ago. The floor keeps a queue that contradicts itself from having us
+	// spin.
+	return min(max(time.Until(due), floor), poll)
+}
+
+// attempt carries out j once and writes down what came of it: it ended, or it is
+// to be tried again.
+func (w *Worker) attempt(ctx context.Context, j Job) (again bool) {
+	ctx = context.WithoutCancel(ctx)
+	start := time.Now()
+	result := w.carryOut(ctx, j)
+	took := time.Since(start)
+	err := w.record(ctx, j, result, start.Add(w.Lease))
+
+	level, outcome := slog.LevelInfo, string(result.Outcome)
+	switch result.Outcome {
+	case "":
+		level, outcome = slog.LevelWarn, "again"
+	case Lost:
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{
+		slog.String("job", j.ID), slog.String("kind", j.Kind), slog.String("subject", j.Subject),
+		slog.String("target", j.Target), slog.Int("attempt", j.Attempts), slog.String("outcome", outcome),
+		slog.Duration("took", took), slog.Duration("age", start.Sub(j.Created)),
+	}
+	if result.Cause != "" {
+		attrs = append(attrs, slog.String("cause", result.Cause))
+	}
+	if err != nil {
+		level = slog.LevelError
+		attrs = append(attrs, slog.Any("err", err))
+	}
+	w.Log.LogAttrs(ctx, level, "job", attrs...)
+	if w.Observe != nil {
+		w.Observe(j, result, took)
+	}
+	return result.Outcome == ""
+}
+
+// carryOut calls j's handler.
+func (w *Worker) carryOut(ctx context.Context, j Job) Result {
+	handle, ok := w.Handlers[j.Kind]
+	if !ok {
+		return Result{Outcome: Lost, Cause: "nobody handles this kind"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
+	defer cancel()
+	return handle(ctx, j, func(ctx context.Context) error { return w.Queue.MarkSending(ctx, j) })
+}
+
+// record writes down how j's attempt ended. While the lease lasts it insists: an
+// OP's yes that is not written down becomes a report of which nobody knows
+// whether it arrived. After the lease it tries all the same: as long as nobody
+// else has claimed the job, the queue takes it.
+func (w *Worker) record(ctx context.Context, j Job, r Result, until time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, max(time.Until(until), lateRecord))
+	defer cancel()
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		err := w.recordOnce(ctx, j, r)
+		if err == nil || errors.Is(err, ErrLeaseLost) {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (w *Worker) recordOnce(ctx context.Context, j Job, r Result) error {
+	if r.Outcome != "" {
+		return w.Queue.FinishJob(ctx, j, r.Outcome, r.Cause)
+	}
+	again := r.Again
+	if again <= 0 {
+		again = Backoff(j.Attempts)
+	}
+	return w.Queue.RetryJob(ctx, j, time.Now().Add(again), r.Cause)
+}

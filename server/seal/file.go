@@ -1,0 +1,160 @@
+package seal
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// file is the key file, as JSON.
+type file struct {
+	Version int     `json:"version"`
+	Seal    set     `json:"seal"`
+	Code    set     `json:"code"`
+	Lookup  []byte  `json:"lookup"`
+	Sign    signers `json:"sign"`
+}
+
+const (
+	fileVersion = 1
+	maxFile     = 1 << 20
+)
+
+// Load reads a key file. It returns ErrKeyFileMode if anybody but the owner may
+// read it, fs.ErrNotExist if it is not there, and ErrKeyFile if it makes no
+// sense; the text of that names the fault and quotes nothing.
+func Load(path string) (*Ring, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("load keys: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat() // of what is open, not of the name: the name could be changed between
+	if err != nil {
+		return nil, fmt.Errorf("load keys: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%w: %s has mode %04o, want 0600", ErrKeyFileMode, path, info.Mode().Perm())
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return nil, fmt.Errorf("load keys: %w", err)
+	}
+	var in file
+	if err := json.Unmarshal(b, &in); err != nil {
+		// The decoder's own words may quote the file, so they are not passed on.
+		return nil, fmt.Errorf("%w: %s is not the JSON of a key file", ErrKeyFile, path)
+	}
+	if err := in.check(); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrKeyFile, path, err)
+	}
+	return &Ring{seal: in.Seal, code: in.Code, lookup: in.Lookup, sign: in.Sign}, nil
+}
+
+func (f file) check() error {
+	if f.Version != fileVersion {
+		return fmt.Errorf("version %d, want %d", f.Version, fileVersion)
+	}
+	if err := f.Seal.check(); err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	if err := f.Code.check(); err != nil {
+		return fmt.Errorf("code: %w", err)
+	}
+	if len(f.Lookup) != 32 {
+		return errors.New("lookup: key is not 32 bytes")
+	}
+	if err := f.Sign.check(); err != nil {
+		return fmt.Errorf("sign: %w", err)
+	}
+	return nil
+}
+
+func (s *set) check() error {
+	seen := map[string]bool{}
+	for _, k := range s.Keys {
+		if len(k.ID) != idLen || seen[k.ID] {
+			return fmt.Errorf("id %q is repeated or not %d long", k.ID, idLen)
+		}
+		if len(k.Key) != 32 {
+			return fmt.Errorf("key %q is not 32 bytes", k.ID)
+		}
+		seen[k.ID] = true
+	}
+	if !seen[s.Current] {
+		return fmt.Errorf("current key %q is not there", s.Current)
+	}
+	return nil
+}
+
+func (s signers) check() error {
+	priv, ok := s.Current.Key.(*ecdsa.PrivateKey)
+	if !ok || priv.Curve != elliptic.P256() || s.Current.KeyID == "" {
+		return errors.New("current key is not a private P-256 key with a kid")
+	}
+	for _, k := range s.Retired {
+		if _, ok := k.Key.(*ecdsa.PublicKey); !ok || k.KeyID == "" {
+			return fmt.Errorf("retired key %q is not a public key", k.KeyID)
+		}
+	}
+	return nil
+}
+
+// Save writes the key file, readable by its owner alone. It appears as a whole
+// or not at all: half a key file is a database lost.
+func (r *Ring) Save(path string) error {
+	r.mu.RLock()
+	out := file{fileVersion, r.seal, r.code, r.lookup, r.sign}
+	if out.Sign.Retired == nil {
+		out.Sign.Retired = []jose.JSONWebKey{}
+	}
+	b, err := json.MarshalIndent(out, "", "  ")
+	r.mu.RUnlock()
+	if err != nil {
+		return fmt.Errorf("save keys: %w", err)
+	}
+	if err := replace(path, append(b, '\n')); err != nil {
+		return fmt.Errorf("save keys: %w", err)
+	}
+	return nil
+}
+
+// replace puts b at path by way of a synced temporary file beside it.
+func replace(path string, b []byte) error {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, ".keys-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // does nothing once renamed
+	_, err = tmp.Write(b)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes the new name survive a power loss.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, fs.ErrInvalid) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mitome-ciba/mitome/approval/audit"
+	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/push"
+	"github.com/mitome-ciba/mitome/server/seal"
+)
+
+// TopicRevoked carries the id of a device that was revoked a moment ago.
+const TopicRevoked = "device.revoked"
+
+const deviceColumns = `d.id, d.user_id, d.enrollment_id, d.name, d.state, d.created_at, d.revoked_at`
+
+func scanDevice(row scanner) (d device.Device, err error) {
+	return d, row.Scan(deviceDest(&d)...)
+}
+
+func deviceDest(d *device.Device) []any {
+	return []any{&d.ID, &d.User, &d.Enrollment, &d.Name, &d.State, timeColumn{&d.CreatedAt}, timeColumn{&d.RevokedAt}}
+}
+
+func targetAAD(id push.AddressID) seal.AAD {
+	return seal.AAD{Table: "addresses", Row: string(id), Column: "target"}
+}
+
+// Device implements device.Devices.
+func (db *DB) Device(ctx context.Context, id device.DeviceID) (device.Device, error) {
+	all, err := db.devices(ctx, `d.id = $1`, id)
+	if err == nil && len(all) == 0 {
+		err = device.ErrDeviceNotFound
+	}
+	if err != nil {
+		return device.Device{}, err
+	}
+	return all[0], nil
+}
+
+// DevicesOf implements device.Devices.
+func (db *DB) DevicesOf(ctx context.Context, u device.UserID) ([]device.Device, error) {
+	return db.devices(ctx, `d.user_id = $1`, u)
+}
+
+// devices reads devices with their addresses, in one query: this is on the way
+// of every request that comes in.
+func (db *DB) devices(ctx context.Context, where string, arg any) ([]device.Device, error) {
+	var out []device.Device
+	s := q(`SELECT `+deviceColumns+`, COALESCE(a.id, ''), COALESCE(a.channel, ''), a.target
+		FROM devices d LEFT JOIN addresses a ON a.device_id = d.id
+		WHERE `+where+`
+		ORDER BY d.created_at, d.id, a.created_at, a.id`, arg)
+	err := db.reader().each(ctx, s, func(row scanner) error {
+		var d device.Device
+		var a push.Address
+		var target []byte
+		if err := row.Scan(append(deviceDest(&d), &a.ID, &a.Channel, &target)...); err != nil {
+			return err
+		}
+		if n := len(out); n == 0 || out[n-1].ID != d.ID {
+			out = append(out, d)
+		}
+		if a.ID == "" {
+			return nil
+		}
+		plain, err := db.ring.Open(target, targetAAD(a.ID))
+		if err != nil {
+			return fmt.Errorf("address %s: %w", a.ID, err)
+		}
+		a.Target = push.Target(plain)
+		last := &out[len(out)-1]
+		last.Addresses = append(last.Addresses, a)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read devices: %w", err)
+	}
+	return out, nil
+}
+
+// RenameDevice implements device.Devices.
+func (db *DB) RenameDevice(ctx context.Context, id device.DeviceID, name string, by device.Actor) error {
+	return db.inTx(ctx, func(t *tx) error {
+		user, err := first(ctx, t, q(`UPDATE devices SET name = $1 WHERE id = $2 RETURNING user_id`, name, id), one[device.UserID])
+		if err != nil {
+			return fmt.Errorf("rename device: %w", instead(err, device.ErrDeviceNotFound))
+		}
+		return t.audit(ctx, audit.Entry{Word: audit.DeviceRenamed, By: by, User: user, Device: id})
+	})
+}
+
+// RevokeDevice implements device.Devices.
+func (db *DB) RevokeDevice(ctx context.Context, id device.DeviceID, by device.Actor) error {
+	return db.inTx(ctx, func(t *tx) error { return t.revoke(ctx, id, by) })
+}
+
+// revoke ends a device and all that it had.
+func (t *tx) revoke(ctx context.Context, id device.DeviceID, by device.Actor) error {
+	was, err := first(ctx, t, q(`SELECT `+deviceColumns+` FROM devices d WHERE d.id = $1`, id), scanDevice)
+	if err != nil {
+		return fmt.Errorf("revoke device: %w", instead(err, device.ErrDeviceNotFound))
+	}
+	n, err := t.exec(ctx, `UPDATE devices SET state = 'revoked', revoked_at = $1 WHERE id = $2 AND state = 'active'`,
+		micros(t.now), id)
+	if err != nil {
+		return fmt.Errorf("revoke device: %w", err)
+	}
+	if n == 0 {
+		return nil // revoked before
+	}
+	for _, forget := range []string{
+		`DELETE FROM addresses WHERE device_id = $1`,
+		`DELETE FROM session_devices WHERE device_id = $1`,
+		`DELETE FROM challenges WHERE device_id = $1`,
+	} {
+		if _, err := t.exec(ctx, forget, id); err != nil {
+			return fmt.Errorf("revoke device: %w", err)
+		}
+	}
+	t.words = append(t.words, notice{TopicRevoked, string(id)})
+	return t.audit(ctx, audit.Entry{Word: audit.DeviceRevoked, By: by, User: was.User, Device: id})
+}
+
+// RevokedSince returns the devices that were revoked at t or later. Those who
+// hold sockets ask once a second, because a word on the bus may be lost.
+func (db *DB) RevokedSince(ctx context.Context, t time.Time) ([]device.DeviceID, error) {
+	ids, err := collect(ctx, db.reader(), q(`SELECT id FROM devices WHERE state = 'revoked' AND revoked_at >= $1
+		ORDER BY revoked_at, id`, micros(t)), one[device.DeviceID])
+	if err != nil {
+		return nil, fmt.Errorf("revoked devices: %w", err)
+	}
+	return ids, nil
+}
+
+// CredentialsOf implements device.Devices.
+func (db *DB) CredentialsOf(ctx context.Context, id device.DeviceID) ([]device.Credential, error) {
+	out, err := collect(ctx, db.reader(), q(`
+		SELECT id, device_id, webauthn_id, public_key, aaguid, attestation, sign_count,
+			backup_eligible, backed_up, transports, created_at
+		FROM credentials WHERE device_id = $1 ORDER BY created_at, id`, id),
+		func(row scanner) (c device.Credential, err error) {
+			err = row.Scan(&c.ID, &c.Device, &c.WebAuthnID, &c.PublicKey, &c.AAGUID, &c.Attestation, &c.SignCount,
+				&c.BackupEligible, &c.BackedUp, jsonInto(&c.Transports), timeColumn{&c.CreatedAt})
+			return c, err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("read credentials: %w", err)
+	}
+	return out, nil
+}
+
+// Address returns one address and the device it belongs to, without that
+// device's other addresses. It returns device.ErrDeviceNotFound if the address
+// was removed.
+func (db *DB) Address(ctx context.Context, id push.AddressID) (push.Address, device.Device, error) {
+	a := push.Address{ID: id}
+	var target []byte
+	d, err := first(ctx, db.reader(), q(`SELECT `+deviceColumns+`, a.channel, a.target
+		FROM addresses a JOIN devices d ON d.id = a.device_id WHERE a.id = $1`, id),
+		func(row scanner) (d device.Device, err error) {
+			return d, row.Scan(append(deviceDest(&d), &a.Channel, &target)...)
+		})
+	if err != nil {
+		return push.Address{}, device.Device{}, instead(err, device.ErrDeviceNotFound)
+	}
+	plain, err := db.ring.Open(target, targetAAD(id))
+	if err != nil {
+		return push.Address{}, device.Device{}, fmt.Errorf("address %s: %w", id, err)
+	}
+	a.Target = push.Target(plain)
+	return a, d, nil
+}
+
+// RemoveAddress forgets an address that its channel says is dead. Doing it twice
+// is no error.
+func (db *DB) RemoveAddress(ctx context.Context, id push.AddressID) error {
+	return db.inTx(ctx, func(t *tx) error {
+		if _, err := t.exec(ctx, `DELETE FROM addresses WHERE id = $1`, id); err != nil {
+			return fmt.Errorf("remove address: %w", err)
+		}
+		return nil
+	})
+}
+
+// addAddresses stores the addresses of a device.
+func (t *tx) addAddresses(ctx context.Context, d device.Device) error {
+	for _, a := range d.Addresses {
+		target, err := t.db.ring.Seal([]byte(a.Target), targetAAD(a.ID))
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `INSERT INTO addresses (id, device_id, channel, target, created_at) VALUES ($1, $2, $3, $4, $5)`,
+			a.ID, d.ID, a.Channel, target, micros(t.now))
+		if err != nil {
+			return fmt.Errorf("insert address: %w", err)
+		}
+	}
+	return nil
+}

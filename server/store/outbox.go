@@ -1,0 +1,181 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mitome-ciba/mitome/approval"
+	"github.com/mitome-ciba/mitome/approval/audit"
+	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/server/outbox"
+)
+
+// The kinds of job that effects become.
+const (
+	jobNotify = "notify"
+	jobClear  = "clear"
+	jobReport = "report"
+)
+
+// topicOutbox tells other nodes that jobs were stored.
+const topicOutbox = "outbox"
+
+// queue stores effects of request r as jobs. A report waits for r.ReportAfter,
+// because some OPs know of the request only after our answer to it.
+func (t *tx) queue(ctx context.Context, r approval.Request, effects []approval.Effect) error {
+	for _, e := range effects {
+		kind, target, due := jobReport, "", t.now
+		switch e := e.(type) {
+		case approval.Notify:
+			kind, target = jobNotify, string(e.Address)
+		case approval.Clear:
+			kind, target = jobClear, string(e.Address)
+		case approval.Report:
+			if r.ReportAfter.After(due) {
+				due = r.ReportAfter
+			}
+		default:
+			return fmt.Errorf("store: unknown effect %T", e)
+		}
+		_, err := t.exec(ctx, `INSERT INTO outbox (id, kind, subject, target, due_at, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+			newID(), kind, r.ID, target, micros(due), micros(t.now))
+		if err != nil {
+			return fmt.Errorf("queue %s: %w", kind, err)
+		}
+		t.queued = true
+	}
+	return nil
+}
+
+// claimSQL: the lease is tested twice, inside and outside the subquery. SQLite
+// needs it once: its writers take turns. On PostgreSQL, of two claims that chose
+// the same row the second waits, then checks the outer WHERE again on the row as
+// the first one left it. SKIP LOCKED makes that rare and is there for speed; it
+// is the outer test that gives a job to one claim alone. The subquery is
+// materialized because PostgreSQL's planner may otherwise run it once a row, and
+// claim more than the limit.
+const claimSQL = `
+	WITH due AS MATERIALIZED (
+		SELECT id FROM outbox
+		WHERE done_at = 0 AND due_at <= $1 AND lease_until <= $1
+		ORDER BY due_at, id LIMIT $2 %s)
+	UPDATE outbox
+	SET lease = $3, lease_until = $4, attempts = attempts + 1
+	WHERE done_at = 0 AND due_at <= $1 AND lease_until <= $1
+	  AND id IN (SELECT id FROM due)
+	RETURNING id, kind, subject, target, attempts, sending, created_at, due_at`
+
+// skipLocked has claims of several nodes pass one another by. SQLite has no such
+// words and, with one writer, no need of them.
+const skipLocked = `FOR UPDATE SKIP LOCKED`
+
+// ClaimJobs implements outbox.Queue.
+func (db *DB) ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]outbox.Job, error) {
+	if db.postgres {
+		return db.claim(ctx, skipLocked, limit, lease)
+	}
+	return db.claim(ctx, "", limit, lease)
+}
+
+func (db *DB) claim(ctx context.Context, locking string, limit int, lease time.Duration) ([]outbox.Job, error) {
+	type claimed struct {
+		job outbox.Job
+		due time.Time
+	}
+	text := fmt.Sprintf(claimSQL, locking)
+	var got []claimed
+	err := db.inTx(ctx, func(t *tx) (err error) {
+		token := newID()
+		s := q(text, micros(t.now), limit, token, micros(t.now.Add(lease)))
+		got, err = collect(ctx, t, s, func(row scanner) (claimed, error) {
+			c := claimed{job: outbox.Job{Lease: token}}
+			j := &c.job
+			err := row.Scan(&j.ID, &j.Kind, &j.Subject, &j.Target, &j.Attempts, &j.Sending, timeColumn{&j.Created}, timeColumn{&c.due})
+			return c, err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim jobs: %w", err)
+	}
+	slices.SortFunc(got, func(a, b claimed) int { // RETURNING promises no order
+		return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.job.ID, b.job.ID))
+	})
+	jobs := make([]outbox.Job, len(got))
+	for i, c := range got {
+		jobs[i] = c.job
+	}
+	return jobs, nil
+}
+
+// MarkSending implements outbox.Queue. It alone demands that the lease has time
+// left: what is marked is sent next, and by then nobody else may hold the job.
+// The other two take what came of an attempt as long as nobody claimed anew.
+func (db *DB) MarkSending(ctx context.Context, j outbox.Job) error {
+	return db.inTx(ctx, func(t *tx) error {
+		err := t.must(ctx, outbox.ErrLeaseLost, q(`
+			UPDATE outbox SET sending = TRUE
+			WHERE id = $1 AND lease = $2 AND done_at = 0 AND lease_until > $3`,
+			j.ID, j.Lease, micros(t.now)))
+		if err != nil {
+			return fmt.Errorf("mark job %s: %w", j.ID, err)
+		}
+		return nil
+	})
+}
+
+// FinishJob implements outbox.Queue. With the end of a report, however it went,
+// the OP's handle has served and is forgotten.
+func (db *DB) FinishJob(ctx context.Context, j outbox.Job, outcome outbox.Outcome, cause string) error {
+	return db.inTx(ctx, func(t *tx) error {
+		s := q(`UPDATE outbox SET done_at = $1, outcome = $2, cause = $3, lease = '', lease_until = 0
+			WHERE id = $4 AND lease = $5 AND done_at = 0
+			RETURNING kind, subject`, micros(t.now), outcome, storable(cause), j.ID, j.Lease)
+		ended, err := first(ctx, t, s, func(row scanner) (e outbox.Job, err error) {
+			return e, row.Scan(&e.Kind, &e.Subject)
+		})
+		if err != nil {
+			return fmt.Errorf("finish job %s: %w", j.ID, instead(err, outbox.ErrLeaseLost))
+		}
+		if ended.Kind != jobReport {
+			return nil
+		}
+		id := approval.RequestID(ended.Subject)
+		if err := t.blank(ctx, id); err != nil {
+			return err
+		}
+		return t.audit(ctx, audit.Entry{
+			Word: audit.ReportEnded, By: device.Mitome, Request: id,
+			Detail: map[string]string{"outcome": string(outcome)},
+		})
+	})
+}
+
+// RetryJob implements outbox.Queue.
+func (db *DB) RetryJob(ctx context.Context, j outbox.Job, at time.Time, cause string) error {
+	return db.inTx(ctx, func(t *tx) error {
+		err := t.must(ctx, outbox.ErrLeaseLost, q(`
+			UPDATE outbox SET due_at = $1, cause = $2, sending = FALSE, lease = '', lease_until = 0
+			WHERE id = $3 AND lease = $4 AND done_at = 0`,
+			micros(at), storable(cause), j.ID, j.Lease))
+		if err != nil {
+			return fmt.Errorf("retry job %s: %w", j.ID, err)
+		}
+		return nil
+	})
+}
+
+// NextDue implements outbox.Queue.
+func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
+	t := db.reader()
+	due, err := first(ctx, t, q(`SELECT MIN(due_at) FROM outbox WHERE done_at = 0 AND lease_until <= $1`, micros(t.now)),
+		one[sql.NullInt64])
+	if err != nil {
+		return time.Time{}, fmt.Errorf("next due job: %w", err)
+	}
+	return moment(due.Int64), nil
+}

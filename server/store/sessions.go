@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/server/session"
+)
+
+// CreateSession implements session.Store.
+func (db *DB) CreateSession(ctx context.Context, s session.Session) error {
+	return db.inTx(ctx, func(t *tx) error {
+		_, err := t.exec(ctx, `INSERT INTO sessions (id, jkt, created_at, expires_at) VALUES ($1, $2, $3, $4)`,
+			s.ID, s.JKT, micros(s.CreatedAt), micros(s.ExpiresAt))
+		if err != nil {
+			return fmt.Errorf("insert session: %w", err)
+		}
+		return nil
+	})
+}
+
+// tie gives a session the right to a device. If it had one of that user before,
+// the phone has paired again: the old device is revoked, because nobody could
+// ever act by it and it would count as a device of the user all the same.
+func (t *tx) tie(ctx context.Context, session string, d device.Device, by device.Actor) error {
+	before, err := collect(ctx, t, q(`SELECT device_id FROM session_devices WHERE session_id = $1 AND user_id = $2`,
+		session, d.User), one[device.DeviceID])
+	if err != nil {
+		return fmt.Errorf("read devices of session: %w", err)
+	}
+	for _, old := range before {
+		if err := t.revoke(ctx, old, by); err != nil {
+			return err
+		}
+	}
+	_, err = t.exec(ctx, `
+		INSERT INTO session_devices (session_id, user_id, device_id, created_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (session_id, user_id) DO UPDATE
+		SET device_id = excluded.device_id, created_at = excluded.created_at`,
+		session, d.User, d.ID, micros(t.now))
+	if err != nil {
+		return fmt.Errorf("tie device to session: %w", err)
+	}
+	return nil
+}
+
+// Session implements session.Store. It reads the devices anew each time, without
+// their addresses, so that a revocation holds from the next call on.
+func (db *DB) Session(ctx context.Context, id session.ID) (session.Session, error) {
+	t := db.reader()
+	var out session.Session
+	s := q(`SELECT s.id, s.jkt, s.created_at, s.expires_at,
+			COALESCE(d.id, ''), COALESCE(d.user_id, ''), COALESCE(d.enrollment_id, ''), COALESCE(d.name, ''),
+			COALESCE(d.state, ''), COALESCE(d.created_at, 0), COALESCE(d.revoked_at, 0)
+		FROM sessions s
+		LEFT JOIN session_devices x ON x.session_id = s.id
+		LEFT JOIN devices d ON d.id = x.device_id AND d.state = 'active'
+		WHERE s.id = $1 AND s.expires_at > $2
+		ORDER BY d.created_at, d.id`, id, micros(t.now))
+	err := t.each(ctx, s, func(row scanner) error {
+		var d device.Device
+		dest := []any{&out.ID, &out.JKT, timeColumn{&out.CreatedAt}, timeColumn{&out.ExpiresAt}}
+		if err := row.Scan(append(dest, deviceDest(&d)...)...); err != nil {
+			return err
+		}
+		if d.ID != "" {
+			out.Devices = append(out.Devices, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return session.Session{}, fmt.Errorf("read session: %w", err)
+	}
+	if out.ID == "" {
+		return session.Session{}, session.ErrUnauthorized
+	}
+	return out, nil
+}

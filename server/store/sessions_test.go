@@ -1,0 +1,121 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mitome-ciba/mitome/approval/approvaltest"
+	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/device/devicetest"
+	"github.com/mitome-ciba/mitome/server/session"
+	"github.com/mitome-ciba/mitome/server/store"
+	"github.com/mitome-ciba/mitome/server/store/storetest"
+)
+
+func TestSessionIsReadWithItsDevices(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c, s, ctx := timed(db), people(db), t.Context()
+		want := session.Session{ID: "s1", JKT: "jkt", CreatedAt: approvaltest.Start, ExpiresAt: approvaltest.Start.Add(time.Hour)}
+		if err := db.CreateSession(ctx, want); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.CreateSession(ctx, want); err == nil {
+			t.Error("one id was given to two sessions")
+		}
+		got, err := db.Session(ctx, "s1")
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("before any device: %v, %s", err, diff)
+		}
+		kept := s.NewDevice(t, s.NewUser(t, "corp", "A"), "s1", approvaltest.Start)
+		revoked := s.NewDevice(t, s.NewUser(t, "shop", "A"), "s1", approvaltest.Start.Add(time.Second))
+		s.NewDevice(t, s.NewUser(t, "corp", "B"), s.Session(t), approvaltest.Start)
+		if err := db.RevokeDevice(ctx, revoked.ID, devicetest.Admin); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, db, `SELECT COUNT(*) FROM session_devices WHERE device_id = $1`, revoked.ID); n != 0 {
+			t.Error("a revoked device is still tied to its session")
+		}
+		// And were it tied, it would give no right.
+		other := s.NewDevice(t, s.NewUser(t, "else", "A"), "s1", approvaltest.Start)
+		if _, err := db.Raw().ExecContext(ctx, `UPDATE devices SET state = 'revoked' WHERE id = $1`, other.ID); err != nil {
+			t.Fatal(err)
+		}
+		kept.Addresses = nil // a session says who may act, not where to send
+		want.Devices = []device.Device{kept}
+		got, err = db.Session(ctx, "s1")
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("with devices: %v, %s", err, diff)
+		}
+		c.pass(time.Hour)
+		for _, id := range []session.ID{"s1", "none", "", "\x00", "\xff"} {
+			if _, err := db.Session(ctx, id); !errors.Is(err, session.ErrUnauthorized) {
+				t.Errorf("%q: got %v, want ErrUnauthorized", id, err)
+			}
+		}
+	})
+}
+
+func TestRevokedSince(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c, s, ctx := timed(db), people(db), t.Context()
+		u := s.NewUser(t, "corp", "A")
+		var ids []device.DeviceID
+		for range 3 {
+			d := s.NewDevice(t, u, newSessionAt(t, db, c), approvaltest.Start)
+			ids = append(ids, d.ID)
+			c.pass(time.Second)
+			if len(ids) == 3 {
+				break // the last one stays
+			}
+			if err := db.RevokeDevice(ctx, d.ID, devicetest.Admin); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, test := range []struct {
+			since time.Duration
+			want  []device.DeviceID
+		}{
+			{0, ids[:2]}, {time.Second, ids[:2]}, {2 * time.Second, ids[1:2]}, {3 * time.Second, nil},
+		} {
+			got, err := db.RevokedSince(ctx, approvaltest.Start.Add(test.since))
+			if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
+				t.Errorf("since %v: %v, %s", test.since, err, diff)
+			}
+		}
+	})
+}
+
+func newSessionAt(t *testing.T, db *store.DB, c *clock) string {
+	t.Helper()
+	s := session.Session{ID: session.ID("s-" + c.Now().String()), ExpiresAt: c.Now().Add(time.Hour)}
+	if err := db.CreateSession(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	return string(s.ID)
+}
+
+func TestAddress(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s, ctx := people(db), t.Context()
+		d := s.NewDevice(t, s.NewUser(t, "corp", "A"), s.Session(t), approvaltest.Start)
+		want := d.Addresses[0]
+		a, owner, err := db.Address(ctx, want.ID)
+		if err != nil || a != want || owner.ID != d.ID || owner.User != d.User {
+			t.Errorf("got %v of %s, %v", a, owner.ID, err)
+		}
+		for range 2 {
+			if err := db.RemoveAddress(ctx, want.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := db.Address(ctx, want.ID); !errors.Is(err, device.ErrDeviceNotFound) {
+			t.Errorf("got %v, want ErrDeviceNotFound", err)
+		}
+		if got, err := db.Device(ctx, d.ID); err != nil || len(got.Addresses) != 0 {
+			t.Errorf("got %d addresses, %v", len(got.Addresses), err)
+		}
+	})
+}
