@@ -1,0 +1,141 @@
+// Package config is what an operator may set: one struct, read from a YAML file
+// and from the environment, checked as a whole.
+//
+// # Why
+//
+// Every fault is reported at once, each with its path, because an operator who
+// mends one line per start of the program mends it by guessing. An unknown key is
+// a fault: a misspelt limit that silently keeps its default is worse than a
+// program that does not start. Defaults and descriptions stand as struct tags, so
+// the reference in docs/configuration.md cannot tell another story than the code.
+package config
+
+import (
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mitome-ciba/mitome/approval/policy"
+)
+
+// Config is the whole configuration. A zero field stands for its default.
+type Config struct {
+	PublicURL      string    `koanf:"public_url" desc:"Where phones and browsers reach the devices listener: https://host or https://host:port, without a path. Plain http is taken for localhost only." required:"true"`
+	RPID           string    `koanf:"rp_id" desc:"WebAuthn RP ID of the passkeys: the host of public_url or a parent domain of it. It cannot change later without pairing every device anew." derived:"the host of public_url"`
+	RPName         string    `koanf:"rp_name" desc:"Name that phones show for the passkeys." default:"Mitome"`
+	DataDir        string    `koanf:"data_dir" desc:"Folder for the SQLite database, the keys and the admin socket." default:"/var/lib/mitome"`
+	KeysFile       string    `koanf:"keys_file" desc:"Keys for sealing and signing, made by mitome keys init." derived:"keys.json in data_dir"`
+	TrustedProxies []string  `koanf:"trusted_proxies" desc:"Addresses or networks (CIDR) of reverse proxies whose X-Forwarded-For is believed. In the environment separated by commas." derived:"none"`
+	Listen         Listen    `koanf:"listen"`
+	TLS            TLS       `koanf:"tls"`
+	Database       Database  `koanf:"database"`
+	Admin          Admin     `koanf:"admin"`
+	Sessions       Sessions  `koanf:"sessions"`
+	Log            LogConfig `koanf:"log"`
+	OPs            []OP      `koanf:"ops"`
+}
+
+// Listen is where Mitome listens: host:port, or unix:/path.
+type Listen struct {
+	Devices string `koanf:"devices" desc:"The device API and the published keys. Phones come here, through your TLS proxy or with tls.devices." default:"127.0.0.1:8080"`
+	OPs     string `koanf:"ops" desc:"OpenID Providers hand over their requests here. Keep it off the Internet where the OP is near." default:"127.0.0.1:8081"`
+	Admin   string `koanf:"admin" desc:"The admin API: unix:/path, or host:port with admin.tokens (and tls.admin unless it is loopback)." derived:"unix:admin.sock in data_dir"`
+	Metrics string `koanf:"metrics" desc:"/metrics, /livez and /readyz; \"off\" for none." default:"127.0.0.1:9464"`
+}
+
+// TLS is a certificate for each listener that is to serve TLS itself.
+type TLS struct {
+	Devices KeyPair `koanf:"devices"`
+	OPs     KeyPair `koanf:"ops"`
+	Admin   KeyPair `koanf:"admin"`
+	Metrics KeyPair `koanf:"metrics"`
+}
+
+// KeyPair is a certificate chain and its private key, as PEM files.
+type KeyPair struct {
+	CertFile string `koanf:"cert_file" desc:"Certificate chain (PEM) of this listener." derived:"no TLS"`
+	KeyFile  string `koanf:"key_file" desc:"Private key (PEM) of this listener." derived:"no TLS"`
+}
+
+// Set reports whether the listener is to serve TLS.
+func (k KeyPair) Set() bool { return k.CertFile != "" || k.KeyFile != "" }
+
+// Database is where everything is kept.
+type Database struct {
+	URL             Secret `koanf:"url" desc:"sqlite:/path/to/file, or postgres://user:password@host/name for more than one node." derived:"sqlite: mitome.db in data_dir"`
+	ManualMigration bool   `koanf:"manual_migration" desc:"true: do not migrate the schema when mitome serve starts; run mitome migrate." default:"false"`
+}
+
+// Alone reports whether no other node can share the database.
+func (d Database) Alone() bool { return strings.HasPrefix(string(d.URL), "sqlite:") }
+
+// Admin is who may use the admin API besides the peers of its Unix socket.
+type Admin struct {
+	Tokens []AdminToken `koanf:"tokens"`
+}
+
+// AdminToken lets the bearer of a token in, under a name for the audit log.
+type AdminToken struct {
+	Name   string `koanf:"name" desc:"Name of the administrator or program in the audit log: a-z, 0-9, hyphen." required:"true"`
+	SHA256 string `koanf:"sha256" desc:"SHA-256 of the token in hex, as mitome admin token prints it. Put it in quotes." required:"true"`
+}
+
+// Sessions is how long a device may stay signed in.
+type Sessions struct {
+	Life time.Duration `koanf:"life" desc:"How long a device's session lasts; the device must be paired again after it." default:"9600h"`
+}
+
+// LogConfig is how the log looks.
+type LogConfig struct {
+	Level  string `koanf:"level" desc:"debug, info, warn or error." default:"info"`
+	Format string `koanf:"format" desc:"json or text." default:"json"`
+}
+
+// OP is one connection to an OpenID Provider. What its kind needs besides stands
+// next to these keys and is read by the kind itself.
+type OP struct {
+	Name     string                       `koanf:"name" desc:"Name of the connection, in URLs (/op/<name>), logs and the database: a-z, 0-9, hyphen. It cannot change later." required:"true"`
+	Kind     string                       `koanf:"kind" desc:"What speaks with this OP." required:"true"`
+	Title    string                       `koanf:"title" desc:"What users see as the name of this OP." derived:"the name"`
+	Scopes   map[string]map[string]string `koanf:"scopes" desc:"What a scope lets the client do, for people to read: scope, then language, then text." derived:"the scope itself is shown"`
+	Rules    policy.Rules                 `koanf:"rules"`
+	Settings map[string]any               `koanf:",remain"`
+}
+
+// Secret is a string that must not be read by people: it prints as [secret].
+type Secret string
+
+// LogValue implements slog.LogValuer.
+func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
+
+// String implements fmt.Stringer.
+func (Secret) String() string { return "[secret]" }
+
+// GoString implements fmt.GoStringer.
+func (Secret) GoString() string { return "[secret]" }
+
+// Off is the word for a listener that is not wanted.
+const Off = "off"
+
+// derive fills the defaults that depend on other settings.
+func (c *Config) derive() {
+	set := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	if u, err := url.Parse(c.PublicURL); err == nil {
+		set(&c.RPID, u.Hostname())
+	}
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	set(&c.KeysFile, filepath.Join(c.DataDir, "keys.json"))
+	set(&c.Listen.Admin, "unix:"+filepath.Join(c.DataDir, "admin.sock"))
+	if c.Database.URL == "" {
+		c.Database.URL = Secret("sqlite:" + filepath.Join(c.DataDir, "mitome.db"))
+	}
+	for i := range c.OPs {
+		set(&c.OPs[i].Title, c.OPs[i].Name)
+	}
+}
