@@ -1,0 +1,237 @@
+package phone_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/mitome-ciba/mitome/device/phone"
+)
+
+// ear is a Handler that passes on what it hears.
+type ear struct{ heard chan string }
+
+func (e ear) Show(r *phone.Request) { e.heard <- "show " + r.ID + " " + r.View }
+func (e ear) Clear(id string)       { e.heard <- "clear " + id }
+func (e ear) Test()                 { e.heard <- "test" }
+func (e ear) Online(on bool, reason string) {
+	if on != (reason == "") {
+		e.heard <- "online without a reason"
+	}
+	e.heard <- map[bool]string{true: "online", false: "offline"}[on]
+}
+
+// listening is a phone that listens, and what comes of it.
+type listening struct {
+	t     *testing.T
+	phone *phone.Phone
+	heard chan string
+	ended chan error
+}
+
+func (f *fake) listen(p *phone.Phone) *listening {
+	l := &listening{t: f.t, phone: p, heard: make(chan string, 64), ended: make(chan error, 1)}
+	go func() { l.ended <- p.Listen(ear{l.heard}) }()
+	return l
+}
+
+const patience = 10 * time.Second
+
+// expect waits for what must be heard next, in order.
+func (l *listening) expect(want ...string) {
+	l.t.Helper()
+	for _, w := range want {
+		select {
+		case got := <-l.heard:
+			if got != w {
+				l.t.Fatalf("heard %q, want %q", got, w)
+			}
+		case <-time.After(patience):
+			l.t.Fatalf("never heard %q", w)
+		}
+	}
+}
+
+func (l *listening) end() error {
+	l.t.Helper()
+	select {
+	case err := <-l.ended:
+		return err
+	case <-time.After(patience):
+		l.t.Fatal("Listen does not return")
+		return nil
+	}
+}
+
+func (f *fake) conn() *websocket.Conn {
+	f.t.Helper()
+	select {
+	case c := <-f.conns:
+		return c
+	case <-time.After(patience):
+		f.t.Fatal("the phone does not connect")
+		return nil
+	}
+}
+
+func (f *fake) send(c *websocket.Conn, typ, id, key string) {
+	f.t.Helper()
+	if err := c.WriteJSON(map[string]string{"type": typ, "id": id, "key": key}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fake) acked(id string) {
+	f.t.Helper()
+	select {
+	case got := <-f.acks:
+		if got != "ack "+id {
+			f.t.Fatalf("got %q, want an ack of %s", got, id)
+		}
+	case <-time.After(patience):
+		f.t.Fatalf("%s was never acknowledged", id)
+	}
+}
+
+func TestListenHearsRequestsComeAndGo(t *testing.T) {
+	f := newFake(t)
+	p := f.paired()
+	l := f.listen(p)
+	c := f.conn()
+	l.expect("online")
+	r := f.add("r1", view)
+	f.send(c, "show", "f1", "r1")
+	f.acked("f1")
+	l.expect("show r1 " + view)
+	if _, err := p.Approve("r1", ""); err != nil {
+		t.Errorf("what was heard cannot be approved: %v", err)
+	}
+	f.send(c, "clear", "f2", "r1")
+	f.acked("f2")
+	l.expect("clear r1")
+	f.add("r2", "{}")
+	f.send(c, "show", "f2", "r2")
+	f.acked("f2")
+	l.expect("show r2 {}")
+	f.send(c, "clear", "f3", "r2")
+	f.acked("f3")
+	l.expect("clear r2")
+	if _, err := p.Approve("r2", ""); !errors.Is(err, phone.ErrNotShown) {
+		t.Errorf("what was cleared: got %v, want %v", err, phone.ErrNotShown)
+	}
+	f.settle(f.requests[1], "expired")
+	f.send(c, "from the future", "f4", "")
+	f.acked("f4")
+	f.settle(r, "approved")
+	f.send(c, "show", "f5", "r1") // late: it is answered already
+	f.acked("f5")
+	f.send(c, "show", "f6", "r9") // and this one never was
+	f.acked("f6")
+	f.send(c, "test", "f7", "")
+	l.expect("test")
+	p.Close()
+	if err := l.end(); err != nil {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestListenerThatConnectsLateMissesNothing(t *testing.T) {
+	f := newFake(t)
+	p := f.paired()
+	first := f.add("r1", "{}")
+	f.add("r2", "{}")
+	l := f.listen(p)
+	c := f.conn()
+	l.expect("show r1 {}", "show r2 {}", "online")
+	f.settle(first, "expired") // while the line is down
+	f.add("r3", "{}")
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.conn()
+	l.expect("offline", "show r3 {}", "clear r1", "online")
+	if _, err := p.Approve("r1", ""); !errors.Is(err, phone.ErrNotShown) {
+		t.Errorf("a request that ended: got %v, want %v", err, phone.ErrNotShown)
+	}
+}
+
+func TestListenSurvivesAServerThatIsAway(t *testing.T) {
+	f := newFake(t)
+	p := f.paired()
+	misses := 0
+	f.on("GET /v1/socket", func(w http.ResponseWriter, _ *http.Request) {
+		if misses++; misses == 3 {
+			f.on("GET /v1/socket", nil)
+		}
+		problem(w, 503, `{"title":"busy"}`)
+	})
+	l := f.listen(p)
+	l.expect("offline", "offline", "offline", "online")
+	f.on("GET /v1/requests/r1", func(w http.ResponseWriter, _ *http.Request) {
+		f.on("GET /v1/requests/r1", nil)
+		problem(w, 500, `{}`)
+	})
+	f.add("r1", "{}")
+	f.send(f.conn(), "show", "f1", "r1") // the fetch fails, so the phone asks anew
+	l.expect("offline", "show r1 {}", "online")
+}
+
+func TestListenEndsWhenItIsOver(t *testing.T) {
+	t.Run("revoked", func(t *testing.T) {
+		f := newFake(t)
+		l := f.listen(f.paired())
+		bye := websocket.FormatCloseMessage(4401, "revoked")
+		if err := f.conn().WriteControl(websocket.CloseMessage, bye, time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.end(); !errors.Is(err, phone.ErrRevoked) {
+			t.Errorf("got %v, want %v", err, phone.ErrRevoked)
+		}
+	})
+	t.Run("session over", func(t *testing.T) {
+		f := newFake(t)
+		p := f.paired()
+		f.token = "another"
+		if err := f.listen(p).end(); phone.ProblemOf(err) == nil || phone.ProblemOf(err).Status != 401 {
+			t.Errorf("got %v, want 401", err)
+		}
+	})
+	t.Run("not paired", func(t *testing.T) {
+		f := newFake(t)
+		if err := f.listen(f.open()).end(); !errors.Is(err, phone.ErrNotPaired) {
+			t.Errorf("got %v, want %v", err, phone.ErrNotPaired)
+		}
+	})
+	t.Run("closed while waiting", func(t *testing.T) {
+		f := newFake(t)
+		p := f.paired()
+		f.on("GET /v1/socket", func(w http.ResponseWriter, _ *http.Request) { problem(w, 503, `{}`) })
+		l := f.listen(p)
+		l.expect("offline")
+		p.Close()
+		if err := l.end(); err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestBackoff(t *testing.T) {
+	tests := []struct {
+		n        int
+		from, to time.Duration
+	}{
+		{0, 500 * time.Millisecond, time.Second},
+		{1, time.Second, 2 * time.Second},
+		{4, 8 * time.Second, 16 * time.Second},
+		{6, 30 * time.Second, phone.LongestWait},
+		{1 << 30, 30 * time.Second, phone.LongestWait},
+	}
+	for _, tt := range tests {
+		if low, high := phone.Backoff(tt.n, 0), phone.Backoff(tt.n, 1); low != tt.from || high != tt.to {
+			t.Errorf("%d: got %v to %v, want %v to %v", tt.n, low, high, tt.from, tt.to)
+		}
+	}
+}

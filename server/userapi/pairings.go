@@ -1,0 +1,192 @@
+package userapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/server/session"
+	"github.com/mitome-ciba/mitome/server/web"
+)
+
+// newSession is a session that will be stored once its claim was granted, so
+// that trying secrets fills no table.
+type newSession struct {
+	token   string
+	session session.Session
+}
+
+// newSessionKey is its key in the call's context.
+type newSessionKey struct{}
+
+// claimant finds out who claims: a session that there is already, and that gets
+// one more device, or a key that there is no session for yet.
+func (h *Handler) claimant(c *gin.Context) {
+	ctx := c.Request.Context()
+	err := h.claims.take(web.IP(ctx), h.Sessions.Now())
+	if err == nil && session.HasToken(c.Request) {
+		var s session.Session
+		s, err = h.Sessions.Authenticate(c.Request)
+		ctx = session.With(ctx, s)
+	} else if err == nil {
+		var fresh newSession
+		var jkt string
+		jkt, err = h.Sessions.Proof(c.Request)
+		fresh.token, fresh.session = h.Sessions.New(jkt)
+		ctx = session.With(context.WithValue(ctx, newSessionKey{}, fresh), fresh.session)
+	}
+	if err != nil {
+		web.Fail(c, err)
+		return
+	}
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
+}
+
+type claimIn struct {
+	Body struct {
+		Secret     string `json:"secret" minLength:"1" maxLength:"128" doc:"From the QR code"`
+		DeviceName string `json:"device_name" minLength:"1" maxLength:"256" doc:"What the phone calls itself"`
+	}
+}
+
+type claimOut struct {
+	Body struct {
+		Pairing
+		AccessToken string `json:"access_token,omitempty" doc:"Absent if the caller sent a token: it keeps that one"`
+		TokenType   string `json:"token_type,omitempty"`
+	}
+}
+
+// Pairing is an enrollment as the phone may see it.
+type Pairing struct {
+	ID        string    `json:"id"`
+	State     string    `json:"state"`
+	MatchCode string    `json:"match_code" doc:"To be compared with the first screen"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func pairingOf(e device.Enrollment) Pairing {
+	return Pairing{string(e.ID), string(e.State), e.MatchCode, e.ExpiresAt.UTC()}
+}
+
+// claim trades the secret of the QR code for a place in the pairing and, for a
+// phone that has none yet, a session.
+func (h *Handler) claim(ctx context.Context, in *claimIn) (*claimOut, error) {
+	e, err := h.Pairings.Claim(ctx, device.Claim{
+		Secret: device.Secret(in.Body.Secret), Session: sessionID(ctx),
+		DeviceName: in.Body.DeviceName, By: phone(ctx),
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out claimOut
+	out.Body.Pairing = pairingOf(e)
+	if fresh, ok := ctx.Value(newSessionKey{}).(newSession); ok {
+		if err := h.Sessions.Store.CreateSession(ctx, fresh.session); err != nil {
+			return nil, fmt.Errorf("create session: %w", err)
+		}
+		out.Body.AccessToken, out.Body.TokenType = fresh.token, "DPoP"
+	}
+	return &out, nil
+}
+
+// ByID is the input of a call about one thing. It is exported, as the other
+// embedded structs here are, because huma fills no field of one that is not.
+type ByID struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+type pairingOut struct{ Body Pairing }
+
+func (h *Handler) pairing(ctx context.Context, in *ByID) (*pairingOut, error) {
+	e, err := h.Pairings.ClaimedBy(ctx, device.EnrollmentID(in.ID), sessionID(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &pairingOut{pairingOf(e)}, nil
+}
+
+type optionsOut struct {
+	Body struct {
+		Options json.RawMessage `json:"options" doc:"WebAuthn's {\"publicKey\": PublicKeyCredentialCreationOptions}"`
+	}
+}
+
+func (h *Handler) beginPasskey(ctx context.Context, in *ByID) (*optionsOut, error) {
+	options, err := h.Pairings.BeginPasskey(ctx, device.EnrollmentID(in.ID), sessionID(ctx))
+	if err != nil {
+		return nil, err
+	}
+	var out optionsOut
+	out.Body.Options = options
+	return &out, nil
+}
+
+type passkeyIn struct {
+	ByID
+	Body struct {
+		Credential jsonObject `json:"credential" doc:"PublicKeyCredential, as JSON"`
+	}
+}
+
+type deviceOut struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	OP        string    `json:"op"`
+	UserName  string    `json:"user_name"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+type passkeyOut struct {
+	Body struct {
+		Device deviceOut `json:"device"`
+	}
+}
+
+// finishPasskey ends the pairing: from here on there is a device.
+func (h *Handler) finishPasskey(ctx context.Context, in *passkeyIn) (*passkeyOut, error) {
+	d, err := h.Pairings.FinishPasskey(ctx, device.NewPasskey{
+		Enrollment: device.EnrollmentID(in.ID), Session: sessionID(ctx),
+		Response: in.Body.Credential.raw, By: phone(ctx),
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.Sockets.Join(sessionID(ctx), string(d.ID))
+	var out passkeyOut
+	out.Body.Device, err = h.deviceOut(ctx, d)
+	return &out, err
+}
+
+type devicesOut struct {
+	Body struct {
+		Devices []deviceOut `json:"devices"`
+	}
+}
+
+// listDevices returns what this session stands for, one device a connection.
+func (h *Handler) listDevices(ctx context.Context, _ *struct{}) (*devicesOut, error) {
+	var out devicesOut
+	out.Body.Devices = []deviceOut{}
+	for _, d := range who(ctx).Devices {
+		one, err := h.deviceOut(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Devices = append(out.Body.Devices, one)
+	}
+	return &out, nil
+}
+
+func (h *Handler) deviceOut(ctx context.Context, d device.Device) (deviceOut, error) {
+	u, err := h.People.User(ctx, d.User)
+	if err != nil {
+		return deviceOut{}, fmt.Errorf("user of device %s: %w", d.ID, err)
+	}
+	return deviceOut{string(d.ID), d.Name, u.OP, u.Name, d.CreatedAt.UTC()}, nil
+}
