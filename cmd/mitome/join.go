@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mitome-ciba/mitome/approval"
+	"github.com/mitome-ciba/mitome/approval/deliver"
+	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/push"
+	"github.com/mitome-ciba/mitome/server"
+	"github.com/mitome-ciba/mitome/server/outbox"
+)
+
+// The joints between parts that must not know each other: server/outbox carries
+// out jobs and knows no request, approval/deliver knows requests and no queue.
+
+// toDevice is a handler of jobs that go to an address.
+func toDevice(do func(context.Context, deliver.Job) deliver.Result) outbox.Handler {
+	return func(ctx context.Context, j outbox.Job, _ func(context.Context) error) outbox.Result {
+		return resultOf(do(ctx, jobOf(j)))
+	}
+}
+
+// toOP is a handler of jobs that go to an OP, which must not hear them twice.
+func toOP(do func(context.Context, deliver.Job, func(context.Context) error) deliver.Result) outbox.Handler {
+	return func(ctx context.Context, j outbox.Job, mark func(context.Context) error) outbox.Result {
+		return resultOf(do(ctx, jobOf(j), mark))
+	}
+}
+
+func jobOf(j outbox.Job) deliver.Job {
+	return deliver.Job{
+		Request: approval.RequestID(j.Subject), Address: push.AddressID(j.Target),
+		Attempts: j.Attempts, Sending: j.Sending, Created: j.Created,
+	}
+}
+
+func resultOf(r deliver.Result) outbox.Result {
+	return outbox.Result{Outcome: outbox.Outcome(r.Outcome), Again: r.Again, Cause: r.Cause}
+}
+
+// counted is the store of requests, with a count of what it is told: the one
+// place that every settled request passes, whoever settles it.
+type counted struct {
+	approval.Store
+	metrics *server.Metrics
+}
+
+// CreateRequest implements approval.Store.
+func (c counted) CreateRequest(ctx context.Context, r approval.Request, effects []approval.Effect, by device.Actor) (approval.Request, error) {
+	stored, err := c.Store.CreateRequest(ctx, r, effects, by)
+	if err == nil {
+		c.count(r)
+	}
+	return stored, err
+}
+
+// UpdateRequest implements approval.Store.
+func (c counted) UpdateRequest(ctx context.Context, ch approval.Change) error {
+	err := c.Store.UpdateRequest(ctx, ch)
+	if err == nil {
+		c.count(ch.Next)
+	}
+	return err
+}
+
+func (c counted) count(r approval.Request) {
+	switch {
+	case !r.State.Final():
+	case r.Decision != nil:
+		c.metrics.Decision(r.OP, string(r.Decision.Verdict), string(r.Decision.Reason))
+	default:
+		c.metrics.Decision(r.OP, string(r.State), "")
+	}
+}
+
+// countSends counts what comes of each attempt to reach a device.
+func countSends(send func(context.Context, push.Address, push.Message) error, m *server.Metrics) func(context.Context, push.Address, push.Message) error {
+	return func(ctx context.Context, a push.Address, msg push.Message) error {
+		err := send(ctx, a, msg)
+		m.Delivery(string(a.Channel), sendOutcome(err))
+		return err
+	}
+}
+
+// sendOutcome is an attempt's error in one word.
+func sendOutcome(err error) string {
+	switch {
+	case err == nil:
+		return "done"
+	case errors.Is(err, push.ErrAbsent):
+		return "absent"
+	case errors.Is(err, push.ErrGone):
+		return "gone"
+	case errors.Is(err, push.ErrBroken), errors.Is(err, push.ErrChannel):
+		return "broken"
+	}
+	return "later"
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mitome-ciba/mitome/server/config"
+	"github.com/mitome-ciba/mitome/server/seal"
+)
+
+type keysCmd struct {
+	Init   keysInit   `cmd:"" help:"Make the key file. Keep a copy apart from the database's: each is worthless without the other."`
+	List   keysList   `cmd:"" help:"List the keys: what for, which is current, how much still needs an old one."`
+	Rotate keysRotate `cmd:"" help:"Make new current keys; the old ones stay for what they made."`
+	Reseal keysReseal `cmd:"" help:"Seal everything anew under the current key, so that old keys can be dropped."`
+	Drop   keysDrop   `cmd:"" help:"Forget an old key for ever. Refused while something needs it."`
+	Public keysPublic `cmd:"" help:"Print the public keys of evidence (JWKS), as the server publishes them."`
+}
+
+type (
+	keysInit   struct{}
+	keysList   struct{}
+	keysRotate struct{}
+	keysReseal struct{}
+	keysPublic struct{}
+)
+
+// ring loads the keys, and says what to do if there are none yet.
+func ring(c config.Config) (*seal.Ring, error) {
+	r, err := seal.Load(c.KeysFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no key file at %s yet; run mitome keys init", c.KeysFile)
+	}
+	return r, err
+}
+
+// Run makes the key file, and never overwrites one.
+func (keysInit) Run(a *app) error {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(c.KeysFile); err == nil {
+		return fmt.Errorf("%s exists already; a new file would make the database unreadable", c.KeysFile)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(c.KeysFile), 0o700); err != nil {
+		return err
+	}
+	if err := seal.New().Save(c.KeysFile); err != nil {
+		return err
+	}
+	a.say("Wrote %s. Keep a copy in a safe place, apart from backups of the database.", c.KeysFile)
+	return nil
+}
+
+// keyLine is one key, for operators.
+type keyLine struct {
+	ID      string     `json:"id"`
+	Purpose string     `json:"purpose"`
+	Current bool       `json:"current"`
+	Created *time.Time `json:"created,omitempty"`
+}
+
+// Run lists the keys.
+func (keysList) Run(a *app) error {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	r, err := ring(c)
+	if err != nil {
+		return err
+	}
+	var lines []keyLine
+	var rows [][]string
+	for _, k := range r.Keys() {
+		line, state := keyLine{ID: k.ID, Purpose: k.Purpose, Current: k.Current}, "old"
+		if !k.Created.IsZero() {
+			line.Created = &k.Created
+		}
+		if k.Current {
+			state = "current"
+		}
+		lines = append(lines, line)
+		rows = append(rows, []string{k.ID, k.Purpose, state, when(k.Created)})
+	}
+	return a.show(lines, func() { a.table([]string{"ID", "PURPOSE", "STATE", "CREATED"}, rows) })
+}
+
+// Run makes new current keys in the file. Running nodes keep the old ones until
+// they start again, and both can read what the other wrote only once all have.
+func (keysRotate) Run(a *app) error {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	r, err := ring(c)
+	if err != nil {
+		return err
+	}
+	r.Rotate()
+	if err := r.Save(c.KeysFile); err != nil {
+		return err
+	}
+	a.say("New keys are current in %s. Give the file to every node and restart them, then run mitome keys reseal.", c.KeysFile)
+	return nil
+}
+
+// Run seals what is sealed under older keys anew.
+func (keysReseal) Run(a *app) error {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	r, err := ring(c)
+	if err != nil {
+		return err
+	}
+	db, err := openStore(a.ctx, c, r)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	n, err := db.Reseal(a.ctx)
+	if err != nil {
+		return err
+	}
+	return a.show(map[string]int{"resealed": n}, func() { fmt.Fprintf(a.out, "Sealed %d value(s) under the current key.\n", n) })
+}
+
+type keysDrop struct {
+	Key   string `arg:"" help:"Id of the key, from mitome keys list."`
+	Force bool   `help:"Drop a key that signed evidence: evidence that it signed can no longer be verified by the published keys."`
+}
+
+// Run forgets a key, unless something would be lost with it.
+func (k keysDrop) Run(a *app) error {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	r, err := ring(c)
+	if err != nil {
+		return err
+	}
+	if err := k.unneeded(a, c, r); err != nil {
+		return err
+	}
+	if err := r.Drop(k.Key); err != nil {
+		return err
+	}
+	if err := r.Save(c.KeysFile); err != nil {
+		return err
+	}
+	a.say("Key %s is forgotten.", k.Key)
+	return nil
+}
+
+// unneeded returns an error if the database or old evidence needs the key.
+func (k keysDrop) unneeded(a *app, c config.Config, r *seal.Ring) error {
+	for _, info := range r.Keys() {
+		if info.ID == k.Key && info.Purpose == "sign" && !info.Current && !k.Force {
+			return errors.New("evidence that this key signed could no longer be verified; add --force if that is meant")
+		}
+	}
+	db, err := openStore(a.ctx, c, r)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	need, err := db.SealedWith(a.ctx)
+	if err != nil {
+		return err
+	}
+	if n := need[k.Key]; n > 0 {
+		return fmt.Errorf("%d value(s) in the database need this key; run mitome keys reseal first", n)
+	}
+	return nil
+}
+
+// Run prints the published keys.
+func (keysPublic) Run(a *app) error {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	r, err := ring(c)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r.PublicKeys())
+}

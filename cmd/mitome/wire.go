@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/mitome-ciba/mitome/approval"
+	"github.com/mitome-ciba/mitome/approval/deliver"
+	"github.com/mitome-ciba/mitome/approval/op"
+	"github.com/mitome-ciba/mitome/approval/op/keycloak"
+	"github.com/mitome-ciba/mitome/approval/policy"
+	"github.com/mitome-ciba/mitome/approval/show"
+	"github.com/mitome-ciba/mitome/approval/sign"
+	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/push"
+	"github.com/mitome-ciba/mitome/push/websocket"
+	"github.com/mitome-ciba/mitome/server"
+	"github.com/mitome-ciba/mitome/server/adminapi"
+	"github.com/mitome-ciba/mitome/server/config"
+	"github.com/mitome-ciba/mitome/server/opapi"
+	"github.com/mitome-ciba/mitome/server/outbox"
+	"github.com/mitome-ciba/mitome/server/seal"
+	"github.com/mitome-ciba/mitome/server/session"
+	"github.com/mitome-ciba/mitome/server/store"
+	"github.com/mitome-ciba/mitome/server/userapi"
+)
+
+// kinds is every kind of connection. A new one is a folder in approval/op and a
+// line here.
+var kinds = []struct {
+	name     string // as configured, and the folder's name
+	open     op.Kind
+	settings any // for the reference
+}{
+	{"keycloak", keycloak.Open, keycloak.Config{}},
+}
+
+// channels is every push channel. A new one is a folder in push and a line here.
+var channels = []struct {
+	name push.Channel // the folder's name
+	open func(*node) (push.Sender, error)
+}{
+	{push.WebSocket, func(n *node) (push.Sender, error) { return websocket.Sender{Hub: n.hub}, nil }},
+}
+
+const (
+	opTimeout = 20 * time.Second // of one attempt to tell an OP; less than the outbox's lease
+	grace     = 10 * time.Second // for calls in hand when the server stops
+	sweepTime = time.Second
+)
+
+// everywhere: which OP is called, and where it is, the operator alone says; most
+// stand in private networks.
+var everywhere = push.Guard{Allow: []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"),
+}}
+
+// openOPs opens every connection, or lists what is wrong with each.
+func openOPs(c config.Config, log *slog.Logger) (map[string]op.Adapter, config.Faults) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	adapters, faults := map[string]op.Adapter{}, config.Faults(nil)
+	for i, o := range c.OPs {
+		open := kindOf(o.Kind)
+		if open == nil {
+			if o.Kind != "" { // reported as missing otherwise
+				faults = append(faults, config.Fault{
+					Path: fmt.Sprintf("ops[%d].kind", i), Text: "must be one of " + kindNames() + ".",
+				})
+			}
+			continue
+		}
+		a, err := open(func(v any) error { return c.Decode(i, v) }, op.Deps{
+			Name: o.Name, Client: everywhere.Client(opTimeout), Log: log.With("op", o.Name), Now: time.Now,
+		})
+		faults = append(faults, config.AtOP(i, err)...)
+		adapters[o.Name] = a
+	}
+	return adapters, faults
+}
+
+func kindOf(name string) op.Kind {
+	for _, k := range kinds {
+		if k.name == name {
+			return k.open
+		}
+	}
+	return nil
+}
+
+func kindNames() (names string) {
+	for i, k := range kinds {
+		if i > 0 {
+			names += ", "
+		}
+		names += k.name
+	}
+	return names
+}
+
+// node is the parts of one running Mitome, as they are put together.
+type node struct {
+	config   config.Config
+	log      *slog.Logger
+	db       *store.DB
+	metrics  *server.Metrics
+	adapters map[string]op.Adapter
+	acks     *op.Acks
+	hub      *websocket.Hub
+	people   *device.Service
+	requests *approval.Service
+	signer   *sign.Signer
+}
+
+// newNode puts the domain together on an open database.
+func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (*node, error) {
+	n := &node{config: c, log: log, db: db, metrics: server.NewMetrics(version()), acks: &op.Acks{}}
+	var faults config.Faults
+	if n.adapters, faults = openOPs(c, log); len(faults) > 0 {
+		return nil, configFaults{faults}
+	}
+	signing := keys.PublicKeys().Keys // the current one first
+	signing[0] = keys.SigningKey()
+	var err error
+	if n.signer, err = sign.New(signing...); err != nil {
+		return nil, err
+	}
+	n.people = &device.Service{
+		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Now: time.Now,
+		RP: device.RelyingParty{RPID: c.RPID, RPName: c.RPName, Origins: []string{c.PublicURL}},
+	}
+	book, views, err := n.rules()
+	if err != nil {
+		return nil, err
+	}
+	n.requests = &approval.Service{
+		Store: counted{db, n.metrics}, Challenges: db, Failures: db, People: n.people, Passkeys: n.people,
+		Codes: keys, Policy: book, Views: views, Signer: n.signer,
+		Issuer: c.PublicURL, RPID: c.RPID, Now: time.Now,
+	}
+	n.hub = &websocket.Hub{
+		Bus: db, Revoked: n.revokedSince, Origin: c.PublicURL, Alone: c.Database.Alone(),
+		Log: log, Observe: func(e websocket.Event) { n.metrics.Socket(string(e)) },
+	}
+	return n, nil
+}
+
+// rules are what each connection's section says of its requests.
+func (n *node) rules() (*policy.Book, *show.Shower, error) {
+	rules, shown := map[string]policy.Rules{}, map[string]show.Connection{}
+	for _, o := range n.config.OPs {
+		rules[o.Name] = o.Rules
+		shown[o.Name] = show.Connection{Title: o.Title, Scopes: o.Scopes}
+	}
+	book, err := policy.New(policy.Rules{}, rules)
+	if err != nil {
+		return nil, nil, err
+	}
+	book.Observe = func(op string, m policy.Mark) { n.metrics.Message(op, string(m)) }
+	words, err := show.Load()
+	if err != nil {
+		return nil, nil, err
+	}
+	return book, &show.Shower{Catalogue: words, Connections: shown}, nil
+}
+
+// revokedSince is the store's answer in the words of the hub.
+func (n *node) revokedSince(ctx context.Context, t time.Time) ([]string, error) {
+	ids, err := n.db.RevokedSince(ctx, t)
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = string(id)
+	}
+	return out, err
+}
+
+// server puts the machine around the domain.
+func (n *node) server() (*server.Server, error) {
+	worker, err := n.worker()
+	if err != nil {
+		return nil, err
+	}
+	health := &server.Health{Log: n.log, Checks: []server.Check{
+		{Name: "database", Do: n.db.Ping}, {Name: "schema", Do: n.schema},
+	}}
+	listeners, err := n.listeners(health)
+	if err != nil {
+		return nil, err
+	}
+	n.metrics.Gauge("open_sockets", "WebSockets that are open on this node.", func() float64 { return float64(n.hub.Count()) })
+	n.metrics.WatchBacklog(func(ctx context.Context) (server.Backlog, error) {
+		jobs, oldest, err := n.db.Backlog(ctx)
+		return server.Backlog{Jobs: jobs, Oldest: oldest}, err
+	})
+	sweeper := &server.Sweeper{Every: sweepTime, Log: n.log, Sweeps: []server.Sweep{
+		{Name: "requests", Do: n.requests.Expire}, {Name: "pairings", Do: n.people.ExpireEnrollments},
+	}}
+	return &server.Server{
+		Listeners: listeners, Health: health, Log: n.log, Grace: grace,
+		Workers: []server.Worker{
+			{Name: "outbox", Run: worker.Run}, {Name: "sockets", Run: n.hub.Run},
+			{Name: "bus", Run: n.db.RunBus}, {Name: "sweeper", Run: sweeper.Run},
+		},
+	}, nil
+}
+
+// schema is the health check of the database's version.
+func (n *node) schema(ctx context.Context) error {
+	pending, err := n.db.Pending(ctx)
+	if err == nil && pending {
+		err = errors.New("the schema is older than this program")
+	}
+	return err
+}
+
+// listeners opens nothing yet; it says what answers where.
+func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
+	guard := &adminapi.Guard{}
+	for _, t := range n.config.Admin.Tokens {
+		if err := guard.Add(t.Name, t.SHA256); err != nil {
+			return nil, err
+		}
+	}
+	routers, err := server.Routers{
+		User: &userapi.Handler{
+			Sessions: &session.Keeper{Store: n.db, PublicURL: n.config.PublicURL, Now: time.Now, Life: n.config.Sessions.Life},
+			Pairings: n.people, People: n.people, Approvals: n.requests, Sockets: n.hub, Version: version(),
+			Keys: func() ([]byte, error) { return json.Marshal(n.signer.Published()) },
+		},
+		OPs: &opapi.Handler{Adapters: n.adapters, Requests: n.requests, Acks: n.acks, Log: n.log, Observe: n.metrics.Request},
+		Admin: &adminapi.API{
+			Users: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db,
+			OPs: n.ops(), PublicURL: n.config.PublicURL, Guard: guard, Now: time.Now, Version: version(),
+		},
+		Health: health, Metrics: n.metrics, Log: n.log, Trusted: n.config.TrustedProxies,
+	}.Build()
+	if err != nil {
+		return nil, err
+	}
+	var out []server.Listener
+	for _, l := range n.config.Listeners() {
+		if l.Address == config.Off {
+			continue
+		}
+		out = append(out, server.Listener{
+			Name: l.Name, Address: l.Address, CertFile: l.TLS.CertFile, KeyFile: l.TLS.KeyFile, Handler: routers[l.Name],
+		})
+	}
+	return out, nil
+}
+
+func (n *node) ops() (out []adminapi.OP) {
+	for _, o := range n.config.OPs {
+		out = append(out, adminapi.OP{Name: o.Name, Kind: o.Kind, Title: o.Title})
+	}
+	return out
+}
+
+// worker carries out what follows from decisions.
+func (n *node) worker() (*outbox.Worker, error) {
+	var senders []push.Sender
+	for _, c := range channels {
+		s, err := c.open(n)
+		if err != nil {
+			return nil, fmt.Errorf("push channel %s: %w", c.name, err)
+		}
+		senders = append(senders, s)
+	}
+	dispatcher, err := push.NewDispatcher(nil, senders...)
+	if err != nil {
+		return nil, err
+	}
+	devices := &deliver.Push{
+		Requests: n.db, Addresses: n.db, Send: countSends(dispatcher.Send, n.metrics),
+		Backoff: outbox.Backoff, Now: time.Now,
+	}
+	ops := &deliver.Reporter{
+		Requests: n.db, Adapters: n.adapters, Acks: n.acks, Backoff: outbox.Backoff, Now: time.Now,
+		Observe: func(op string, _ approval.State, o deliver.Outcome) { n.metrics.Report(op, string(o)) },
+	}
+	return &outbox.Worker{
+		Queue: n.db, Wake: n.db.Wake(), Log: n.log,
+		Handlers: map[string]outbox.Handler{
+			deliver.KindNotify: toDevice(devices.Notify),
+			deliver.KindClear:  toDevice(devices.Clear),
+			deliver.KindReport: toOP(ops.Report),
+		},
+	}, nil
+}

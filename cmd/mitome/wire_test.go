@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mitome-ciba/mitome/server/config"
+)
+
+// adaptersIn lists the packages in a folder that hold adapters: those with Go
+// code that are not for tests.
+func adaptersIn(t *testing.T, dir, tests string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if code, _ := filepath.Glob(filepath.Join(dir, e.Name(), "*.go")); e.IsDir() && e.Name() != tests && len(code) > 0 {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// TestTables finds an adapter that nobody can configure because wire.go does not
+// name it.
+func TestTables(t *testing.T) {
+	var have []string
+	for _, k := range kinds {
+		have = append(have, k.name)
+	}
+	if want := adaptersIn(t, "../../approval/op", "optest"); !slices.Equal(slices.Sorted(slices.Values(have)), want) {
+		t.Errorf("kinds are %v, the folders in approval/op %v", have, want)
+	}
+	have = nil
+	for _, c := range channels {
+		have = append(have, string(c.name))
+	}
+	if want := adaptersIn(t, "../../push", "pushtest"); !slices.Equal(slices.Sorted(slices.Values(have)), want) {
+		t.Errorf("channels are %v, the folders in push %v", have, want)
+	}
+}
+
+// TestExample checks the example as an operator would, and that the one in
+// deploy is the one that the program prints.
+func TestExample(t *testing.T) {
+	const path = "../../deploy/mitome.example.yaml"
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != config.Example {
+		t.Errorf("%s is stale (%v); mitome config example writes it", path, err)
+	}
+	c, err := config.Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, faults := openOPs(c, nil); len(faults) > 0 {
+		t.Error(faults)
+	}
+}
+
+// TestEverySettingIsDescribed: a setting without a word about it is one that
+// nobody but its author can use.
+func TestEverySettingIsDescribed(t *testing.T) {
+	for line := range strings.SplitSeq(reference(), "\n") {
+		if strings.HasPrefix(line, "| `") && strings.HasSuffix(line, "|  |") {
+			t.Errorf("no description: %s", line)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/mitome-ciba/mitome/server/adminapi"
+	"github.com/mitome-ciba/mitome/server/opapi"
+	"github.com/mitome-ciba/mitome/server/userapi"
+	"github.com/mitome-ciba/mitome/server/web"
+)
+
+// The listeners.
+const (
+	Devices = "devices"
+	OPs     = "ops"
+	Admin   = "admin"
+	Scrape  = "metrics"
+)
+
+// Guard is what stands before a route.
+type Guard string
+
+// The guards.
+const (
+	Anybody Guard = "anybody" // public by intent, and holds no secret
+	Proof   Guard = "proof"   // a DPoP proof; the secret in the body is the right
+	Session Guard = "session" // a session and its proof
+	Dialect Guard = "dialect" // the OP's own authentication, by its adapter
+	Bearer  Guard = "bearer"  // an administrator: a token, or the peer of the Unix socket
+	Reach   Guard = "reach"   // whoever can reach the listener
+)
+
+// Route is one thing that can be called, where, and what stands before it.
+type Route struct {
+	Listener, Method, Path string
+	Guard                  Guard
+}
+
+// routes is every route of Mitome. A route that is not here does not start, and
+// a test calls each without what its guard demands.
+var routes = []Route{
+	{Devices, "POST", "/v1/pairings/claim", Proof},
+	{Devices, "GET", "/v1/pairings/:id", Session},
+	{Devices, "POST", "/v1/pairings/:id/passkey/options", Session},
+	{Devices, "POST", "/v1/pairings/:id/passkey", Session},
+	{Devices, "GET", "/v1/requests", Session},
+	{Devices, "GET", "/v1/requests/:id", Session},
+	{Devices, "POST", "/v1/requests/:id/challenge", Session},
+	{Devices, "POST", "/v1/requests/:id/decision", Session},
+	{Devices, "GET", "/v1/devices", Session},
+	{Devices, "GET", "/v1/socket", Session},
+	{Devices, "GET", "/.well-known/jwks.json", Anybody},
+
+	{OPs, "POST", "/op/:name", Dialect},
+
+	{Admin, "GET", "/v1/ops", Bearer},
+	{Admin, "POST", "/v1/users", Bearer},
+	{Admin, "GET", "/v1/users", Bearer},
+	{Admin, "GET", "/v1/users/:id", Bearer},
+	{Admin, "POST", "/v1/users/:id/hints", Bearer},
+	{Admin, "GET", "/v1/users/:id/devices", Bearer},
+	{Admin, "GET", "/v1/devices/:id", Bearer},
+	{Admin, "POST", "/v1/devices/:id/rename", Bearer},
+	{Admin, "POST", "/v1/devices/:id/revoke", Bearer},
+	{Admin, "POST", "/v1/pairings", Bearer},
+	{Admin, "GET", "/v1/pairings/:id", Bearer},
+	{Admin, "POST", "/v1/pairings/:id/confirm", Bearer},
+	{Admin, "POST", "/v1/pairings/:id/cancel", Bearer},
+	{Admin, "GET", "/v1/requests", Bearer},
+	{Admin, "GET", "/v1/requests/:id", Bearer},
+	{Admin, "POST", "/v1/requests/:id/withdraw", Bearer},
+	{Admin, "GET", "/v1/requests/:id/evidence", Bearer},
+
+	{Scrape, "GET", "/livez", Reach},
+	{Scrape, "GET", "/readyz", Reach},
+	{Scrape, "GET", "/metrics", Reach},
+}
+
+// Routers makes the router of each listener.
+type Routers struct {
+	User    *userapi.Handler
+	OPs     *opapi.Handler
+	Admin   *adminapi.API
+	Health  *Health
+	Metrics *Metrics
+	Log     *slog.Logger
+	Trusted []string // proxies whose X-Forwarded-For is believed
+}
+
+// Build returns the router of each listener by its name. It returns an error if
+// they do not hold exactly what the table of routes says.
+func (r Routers) Build() (map[string]*gin.Engine, error) {
+	mount := map[string]func(*gin.Engine){
+		Devices: func(e *gin.Engine) { r.User.Mount(e, &e.RouterGroup) },
+		OPs:     func(e *gin.Engine) { r.OPs.Mount(e) },
+		Admin:   func(e *gin.Engine) { r.Admin.Mount(e, &e.RouterGroup) },
+		Scrape:  r.mountScrape,
+	}
+	out := map[string]*gin.Engine{}
+	for name, add := range mount {
+		e, err := web.NewEngine(r.Log.With("listener", name), r.Trusted)
+		if err != nil {
+			return nil, err
+		}
+		e.Use(r.Metrics.observe(name))
+		add(e)
+		if err := check(name, e); err != nil {
+			return nil, err
+		}
+		out[name] = e
+	}
+	return out, nil
+}
+
+func (r Routers) mountScrape(e *gin.Engine) {
+	e.GET("/livez", r.Health.live)
+	e.GET("/readyz", r.Health.ready)
+	e.GET("/metrics", gin.WrapH(promhttp.HandlerFor(r.Metrics.Registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, // what a dead database cannot say must not hide the rest
+	})))
+}
+
+// check compares what a listener answers with the table.
+func check(listener string, e *gin.Engine) error {
+	left := slices.DeleteFunc(slices.Clone(routes), func(r Route) bool { return r.Listener != listener })
+	for _, have := range e.Routes() {
+		i := slices.IndexFunc(left, func(r Route) bool { return r.Method == have.Method && r.Path == have.Path })
+		if i < 0 {
+			return fmt.Errorf("server: %s %s on %s is not in the table of routes", have.Method, have.Path, listener)
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("server: nobody answers %s %s on %s", left[0].Method, left[0].Path, listener)
+	}
+	return nil
+}
