@@ -267,7 +267,7 @@ func countMembers(raw []byte) (n int, err error) {
 
 // refuse wraps a failed check. The library's own word for it says what was
 // wrong; the values, which it keeps apart, stay out.
-func refuse(err error) error { return fmt.Errorf("%w: %s", ErrPasskey, err) }
+func refuse(err error) error { return fmt.Errorf("%w: %s", ErrPasskey, err.Error()) }
 
 // userHandle is WebAuthn's user.id for one pairing. It is stored on devices that
 // we know nothing of, so it is a hash: no subject, nothing to search by.

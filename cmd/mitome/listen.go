@@ -45,7 +45,7 @@ func (l *listener) write(h heard, human string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.app.json {
-		l.app.event(h)
+		_ = l.app.event(h)
 		return
 	}
 	l.app.say(human, args...)

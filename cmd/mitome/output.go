@@ -52,7 +52,7 @@ func (a *app) table(head []string, rows [][]string) {
 		}
 		fmt.Fprintln(w, strings.Join(r, "\t"))
 	}
-	w.Flush()
+	_ = w.Flush() // as with all output: who does not read it is not told
 }
 
 // plain is text from elsewhere made fit for a terminal: what hides, reorders or

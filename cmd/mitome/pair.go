@@ -58,7 +58,7 @@ func (c pairCmd) Run(a *app) error {
 	if p.State != pairingCompleted {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 5*time.Second)
 		defer cancel()
-		client.Cancel(ctx, offer.ID) // it may be over already; then there is nothing to take back
+		_, _ = client.Cancel(ctx, offer.ID) // it may be over already; then there is nothing to take back
 	}
 	if errors.Is(err, context.Canceled) {
 		return errors.New("the pairing was taken back")

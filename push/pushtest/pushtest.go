@@ -65,8 +65,8 @@ func Run(t *testing.T, c Case) {
 func runCheck(t *testing.T, c Case) {
 	svc := c.service(t, nil)
 	s := c.Sender(t, svc)
-	if s.Channel() == "" || s.Channel() != s.Channel() {
-		t.Errorf("channel %q is not a constant word", s.Channel())
+	if s.Channel() == "" {
+		t.Error("the channel has no name")
 	}
 	good := c.Address(svc)
 	if good.Channel != s.Channel() || !strings.Contains(string(good.Target), Secret) {

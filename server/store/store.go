@@ -109,7 +109,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	case "postgres", "postgresql":
 		err = db.openPostgres(url, o)
 	default: // the URL is not quoted: it may hold a password
-		return nil, errors.New("store: the database URL is neither sqlite: nor postgres:")
+		return nil, errors.New("store: the database URL begins with neither sqlite: nor postgres://")
 	}
 	if err == nil {
 		err = db.selfTest(ctx)

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -101,7 +102,7 @@ func Recover(log *slog.Logger) gin.HandlerFunc {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler { // net/http's own word for hanging up
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) { // net/http's own word for hanging up
 				panic(v)
 			}
 			log.ErrorContext(c.Request.Context(), "panic", "panic", fmt.Sprint(v),

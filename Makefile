@@ -1,0 +1,34 @@
+# Mitome. `make help` lists what can be asked for.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Neither gRPC (Google's SDK speaks HTTP to FCM here) nor MessagePack is used;
+# the tags keep both out of the binary.
+TAGS    := disable_grpc_modules,nomsgpack
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+TOOL    := go tool -modfile=tools/go.mod
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## run everything, with a real PostgreSQL and a real Keycloak; installs what it needs on Debian
+	@tools/test.sh
+
+.PHONY: lint
+lint: ## run golangci-lint, at the version of tools/go.mod
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: build
+build: ## build the static binary bin/mitome
+	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/mitome ./cmd/mitome
+
+.PHONY: fmt
+fmt: ## format all Go files
+	gofmt -w .
+
+.PHONY: docs
+docs: ## write the generated part of the documentation
+	go run -tags $(TAGS) ./cmd/mitome config reference > docs/configuration.md

@@ -1,0 +1,190 @@
+package main_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mitome-ciba/mitome/"
+
+// mayImport is the architecture: each package, and which others of ours it may
+// import. A package missing here fails the test, so that a new one cannot join
+// without saying where it stands.
+//
+// The line is cmd → server → approval → device → push. TestArchitectureTable
+// holds this table itself to it.
+var mayImport = map[string][]string{
+	"push":           {},
+	"push/pushtest":  {"push"},
+	"push/websocket": {"push"},
+
+	"device":               {"push"},
+	"device/devicetest":    {"device", "push"},
+	"device/phone":         {},
+	"device/phone/softkey": {"device/phone"},
+
+	"approval":              {"device", "push"},
+	"approval/approvaltest": {"approval", "device", "device/devicetest", "push"},
+	"approval/audit":        {"approval", "device"},
+	"approval/deliver":      {"approval", "approval/op", "approval/show", "device", "push"},
+	"approval/op":           {"approval", "device"},
+	"approval/op/keycloak":  {"approval", "approval/op", "device"},
+	"approval/op/optest":    {"approval", "approval/op", "device"},
+	"approval/policy":       {"approval", "device"},
+	"approval/show":         {"approval", "device"},
+	"approval/sign":         {"approval", "device"},
+
+	"server": {
+		"server/adminapi", "server/opapi", "server/outbox", "server/session", "server/userapi", "server/web",
+	},
+	"server/adminapi":        {"approval", "device", "push", "server/session", "server/web"},
+	"server/config":          {"approval/policy"},
+	"server/opapi":           {"approval", "approval/op", "device", "server/session", "server/web"},
+	"server/outbox":          {},
+	"server/seal":            {},
+	"server/session":         {"device"},
+	"server/store":           {"approval", "approval/audit", "device", "push", "server/outbox", "server/seal", "server/session"},
+	"server/store/storetest": {"server/seal", "server/store"},
+	"server/userapi":         {"approval", "device", "push", "push/websocket", "server/session", "server/web"}, // it takes sockets in
+	"server/web":             {"approval", "device", "server/session"},
+
+	"cmd/mitome":              {"*"},
+	"cmd/mitome/keycloaktest": {},
+}
+
+// line is the order of the top folders: each may import only those after it.
+var line = []string{"cmd", "server", "approval", "device", "push"}
+
+// family are the packages of one folder that may know of each other although
+// siblings must not: server's own machinery, and a store that implements ports.
+var family = map[string][]string{
+	"server/adminapi":        {"server/session", "server/web"},
+	"server/opapi":           {"server/session", "server/web"},
+	"server/store":           {"server/outbox", "server/seal", "server/session"},
+	"server/store/storetest": {"server/seal"},
+	"server/userapi":         {"server/session", "server/web"},
+	"server/web":             {"server/session"},
+	"approval/deliver":       {"approval/op", "approval/show"},
+	"device/phone/softkey":   {"device/phone"},
+}
+
+// parents that may import their children: the machine, which holds its parts.
+var holds = []string{"server"}
+
+// pure packages know neither transport nor storage.
+var pure = []string{"approval", "approval/audit", "approval/policy", "approval/show", "device/phone/softkey"}
+
+// impure is what a pure package may not import.
+var impure = []string{"net/http", "database/sql", "github.com/gin-gonic/gin"}
+
+// alone are files that nobody but themselves may import something.
+var alone = map[string]string{"github.com/go-webauthn/": "device/passkey.go"}
+
+type pkg struct {
+	ImportPath, Dir, Doc string
+	GoFiles, Imports     []string
+}
+
+// name is the package's path inside the module.
+func (p pkg) name() string { return strings.TrimPrefix(p.ImportPath, module) }
+
+// packages lists what the module consists of.
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Doc,GoFiles,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if p.name() != "cmd/warm" {
+			all = append(all, p)
+		}
+	}
+}
+
+func TestArchitecture(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		name := p.name()
+		seen[name] = true
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", name)
+		}
+		allowed, ok := mayImport[name]
+		if !ok {
+			t.Errorf("%s is not in mayImport", name)
+		}
+		for _, imp := range p.Imports {
+			ours, ok := strings.CutPrefix(imp, module)
+			if ok && !slices.Contains(allowed, ours) && !slices.Contains(allowed, "*") {
+				t.Errorf("%s may not import %s", name, ours)
+			}
+			if slices.Contains(pure, name) && slices.Contains(impure, imp) {
+				t.Errorf("%s is pure and may not import %s", name, imp)
+			}
+		}
+	}
+	for name := range mayImport {
+		if !seen[name] {
+			t.Errorf("%s is in mayImport and does not exist", name)
+		}
+	}
+}
+
+// TestArchitectureTable holds mayImport to the line, so that an entry added in
+// a hurry cannot bend it.
+func TestArchitectureTable(t *testing.T) {
+	for name, allowed := range mayImport {
+		for _, imp := range allowed {
+			if imp == "*" {
+				if name != "cmd/mitome" {
+					t.Errorf("%s may import everything; only cmd/mitome may", name)
+				}
+				continue
+			}
+			if why := bends(name, imp); why != "" {
+				t.Errorf("%s → %s: %s", name, imp, why)
+			}
+		}
+	}
+}
+
+// bends says how an import breaks the rules of the architecture, if it does.
+func bends(name, imp string) string {
+	from, to := slices.Index(line, top(name)), slices.Index(line, top(imp))
+	switch {
+	case from < 0 || to < 0:
+		return "a folder that is not in the line"
+	case to < from:
+		return "against the line"
+	case imp == "server/store" && !strings.HasPrefix(name, "server/store/"):
+		return "only cmd knows the store"
+	case to > from, strings.HasPrefix(name, imp+"/"): // a child knows its parent's words
+		return ""
+	case strings.HasPrefix(imp, name+"/") && !slices.Contains(holds, name):
+		return "a parent imports its child"
+	case strings.HasPrefix(imp, name+"/"), slices.Contains(family[name], imp):
+		return ""
+	case path.Dir(name) == imp:
+		return ""
+	}
+	return "siblings never import one another"
+}
+
+func top(name string) string {
+	first, _, _ := strings.Cut(name, "/")
+	return first
+}

@@ -1,0 +1,17 @@
+#!/bin/bash
+# What gotestsum runs: go test, and an error if any test was skipped. A skipped
+# test is a promise that nobody checked. Said on standard error, because
+# gotestsum counts that as an error in its summary.
+set -uo pipefail
+
+[ $# -gt 0 ] || set -- ./...
+
+# The tests with Keycloak wait more than they work, hence more at once than cores.
+go test -json -race -count=1 -parallel=8 -timeout=18m "$@" | tee "$MITOME_TEST_EVENTS"
+status=$?
+skipped="$(sed -n 's/.*"Action":"skip","Package":"\([^"]*\)","Test":"\([^"]*\)".*/\1 \2/p' "$MITOME_TEST_EVENTS")"
+if [ -n "$skipped" ]; then
+	sed 's/^/skipped, which make test does not allow: /' <<<"$skipped" >&2
+	exit 1
+fi
+exit $status

@@ -1,0 +1,29 @@
+#!/bin/bash
+# Runs everything: format, vet, and all tests under the race detector, with a
+# PostgreSQL and a Keycloak of their own. What is printed last is gotestsum's
+# summary; nothing after it, so that a machine can read the end of the output.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools/need.sh
+MITOME_TEST_KEYCLOAK="$(tools/keycloak.sh)"
+export MITOME_TEST_KEYCLOAK
+
+unformatted="$(gofmt -l .)"
+if [ -n "$unformatted" ]; then
+	printf 'not formatted, run make fmt:\n%s\n' "$unformatted" >&2
+	exit 1
+fi
+go vet ./...
+
+work="$(mktemp -d /tmp/mitome.XXXXXX)" # not in TMPDIR, which PostgreSQL's user may not reach
+chmod 711 "$work"
+trap 'tools/postgres.sh stop "$work/postgres" || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+MITOME_TEST_POSTGRES="$(tools/postgres.sh start "$work/postgres")"
+export MITOME_TEST_POSTGRES
+
+export MITOME_TEST_EVENTS="$work/events"
+go tool -modfile=tools/go.mod gotestsum --format pkgname-and-test-fails --raw-command -- \
+	tools/gotest.sh "$@" </dev/null
