@@ -22,6 +22,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,7 +60,7 @@ func over(path string) *http.Client {
 // works: the call in hand is answered, then the job in hand is finished, and
 // nothing new is taken.
 func TestStopsInOrder(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	path := socket(t)
 	inCall, finishCall := make(chan struct{}), make(chan struct{})
 	var answered atomic.Bool
@@ -85,8 +86,8 @@ func TestStopsInOrder(t *testing.T) {
 	go func() {
 		for {
 			resp, err := client.Get("http://x/")
-			if err != nil && errors.Is(err, fs.ErrNotExist) {
-				continue // not listening yet
+			if notYet(err) {
+				continue
 			}
 			if err == nil {
 				answered.Store(resp.StatusCode == 200)
@@ -117,6 +118,12 @@ func TestStopsInOrder(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket was left behind: %v", err)
 	}
+}
+
+// notYet reports whether err says that nobody listens on a Unix socket yet: its
+// file is not there, or is bound and not yet listened on.
+func notYet(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // TestWorkerFails checks that a node without one of its workers does not go on.
@@ -207,7 +214,7 @@ func TestPeer(t *testing.T) {
 	go func() { done <- s.Run(ctx) }()
 	c := adminapi.NewClient("unix:"+path, "")
 	ops, err := c.OPs(t.Context())
-	for errors.Is(err, fs.ErrNotExist) {
+	for notYet(err) {
 		ops, err = c.OPs(t.Context())
 	}
 	if err != nil || len(ops) != 1 {
@@ -234,7 +241,7 @@ func TestTLS(t *testing.T) {
 	client := over(path)
 	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: pool, ServerName: "localhost"}
 	resp, err := client.Get("https://localhost/")
-	for errors.Is(err, fs.ErrNotExist) {
+	for notYet(err) {
 		resp, err = client.Get("https://localhost/")
 	}
 	if err != nil || resp.StatusCode != 404 {

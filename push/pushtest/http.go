@@ -94,7 +94,7 @@ func (c Case) service(t *testing.T, h http.HandlerFunc) Service {
 	if c.HTTP.HTTP2 {
 		srv.EnableHTTP2 = true
 		srv.StartTLS()
-		client.Transport.(*http.Transport).TLSClientConfig = srv.Client().Transport.(*http.Transport).TLSClientConfig
+		client.Transport.(*http.Transport).TLSClientConfig = srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	} else {
 		srv.Start()
 	}
