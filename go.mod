@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	code.dny.dev/ssrf v0.3.0 // which addresses a user's URL may not lead to
 	github.com/alecthomas/kong v1.17.0 // the command line, with few dependencies of its own
+	github.com/coreos/go-oidc/v3 v3.21.0 // signing users in at their OP
 	github.com/danielgtaylor/huma/v2 v2.38.0 // JSON APIs: checked input, OpenAPI 3.1, RFC 9457
 	github.com/fxamacker/cbor/v2 v2.9.4 // CBOR of the software device's passkeys
 	github.com/gin-gonic/gin v1.12.0 // HTTP routes; fixed
@@ -24,12 +25,18 @@ require (
 	github.com/rogpeppe/go-internal v1.14.1 // file locks; tests: scripts of the command line
 	go.uber.org/goleak v1.3.0 // tests: goroutines that stay behind
 	golang.org/x/net v0.60.0 // public suffixes: what would be a link
+	golang.org/x/oauth2 v0.37.0 // the code flow of that, with PKCE
 	golang.org/x/sync v0.24.0 // errgroup: what lives and falls together
 	golang.org/x/sys v0.49.0 // who is at the other end of a Unix socket
 	golang.org/x/text v0.43.0 // NFC, NFKC, language matching
 	golang.org/x/time v0.16.0 // rate limits of one node
 	modernc.org/sqlite v1.60.1 // SQLite without cgo; binds $n by number
 	rsc.io/qr v0.2.0 // QR codes
+)
+
+require (
+	github.com/chromedp/cdproto v0.159.0 // tests: the protocol of chromedp
+	github.com/chromedp/chromedp v0.23.0 // tests: a real browser
 )
 
 require (
@@ -43,6 +50,7 @@ require (
 	github.com/fsnotify/fsnotify v1.9.0 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.13 // indirect
 	github.com/gin-contrib/sse v1.1.1 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/go-playground/locales v0.14.1 // indirect
 	github.com/go-playground/universal-translator v0.18.1 // indirect
 	github.com/go-playground/validator/v10 v10.30.2 // indirect

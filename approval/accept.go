@@ -34,7 +34,7 @@ func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, 
 	if refusal == nil {
 		r.Code, refusal = newCode(s.Codes, r.ID, adm.CodeSource, adm.Code)
 	}
-	effects := fanOut([]Effect{Notify{}}, devices, "")
+	effects := fanOut([]Effect{Notify{}}, devices)
 	if refusal != nil {
 		if r, effects, err = refuse(r, refusal); err != nil || !a.ReportsRefusals {
 			return Request{}, refusal
@@ -116,9 +116,10 @@ func (s *Service) create(ctx context.Context, r Request, effects []Effect, by de
 	return stored, nil
 }
 
-// fanOut makes one Notify or Clear of each address; the device except is left
-// out, because it knows.
-func fanOut(effects []Effect, devices []device.Device, except device.DeviceID) []Effect {
+// fanOut makes one Notify or Clear of each address of the devices that may
+// decide. The one that decided is cleared too: a browser is one device and may
+// show the question in several windows, of which one knows.
+func fanOut(effects []Effect, devices []device.Device) []Effect {
 	var out []Effect
 	for _, e := range effects {
 		if _, ok := e.(Report); ok {
@@ -126,7 +127,7 @@ func fanOut(effects []Effect, devices []device.Device, except device.DeviceID) [
 			continue
 		}
 		for _, d := range devices {
-			if d.ID == except || !d.MayApprove() {
+			if !d.MayApprove() {
 				continue
 			}
 			for _, addr := range d.Addresses {

@@ -12,12 +12,7 @@ import (
 
 // Pending returns the requests that wait for the caller, oldest first.
 func (s *Service) Pending(ctx context.Context, w Who) ([]Request, error) {
-	var users []device.UserID
-	for _, d := range w.Devices {
-		if d.MayApprove() {
-			users = append(users, d.User)
-		}
-	}
+	users := w.users()
 	if len(users) == 0 {
 		return nil, nil
 	}
@@ -250,7 +245,7 @@ func (s *Service) apply(ctx context.Context, r Request, ev Event, c Change, fini
 		if err != nil {
 			return r, err
 		}
-		c.Effects = fanOut(effects, devices, deciderOf(c.Next))
+		c.Effects = fanOut(effects, devices)
 		if finish != nil {
 			if err := finish(&c); err != nil {
 				return r, err
@@ -269,11 +264,4 @@ func (s *Service) apply(ctx context.Context, r Request, ev Event, c Change, fini
 		}
 	}
 	return r, ErrConflict
-}
-
-func deciderOf(r Request) device.DeviceID {
-	if r.Decision == nil {
-		return ""
-	}
-	return r.Decision.Device
 }

@@ -15,6 +15,7 @@ type Service struct {
 	Store      Store
 	Challenges Challenges
 	Failures   Failures
+	Past       Past
 	People     People
 	Passkeys   Passkeys
 	Codes      CodeKeys

@@ -52,7 +52,7 @@ func newWorld(t *testing.T, rules policy.Rules) *world {
 	clock := func() time.Time { return w.now }
 	w.db.Now = clock
 	w.people = &device.Service{
-		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Now: clock,
+		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, Now: clock,
 		RP: device.RelyingParty{RPID: rpID, RPName: "Mitome", Origins: []string{origin}},
 	}
 	book, err := policy.New(policy.Rules{}, map[string]policy.Rules{"corp": rules})
@@ -94,15 +94,20 @@ type phone struct {
 // pair makes a phone by the whole of a pairing.
 func (w *world) pair(t *testing.T, u device.User) phone {
 	t.Helper()
+	return w.pairBy(t, u, admin)
+}
+
+func (w *world) pairBy(t *testing.T, u device.User, by device.Actor) phone {
+	t.Helper()
 	id := rand.Text()
 	fatal(t, w.db.CreateSession(t.Context(), session.Session{
 		ID: session.ID(id), JKT: "jkt", CreatedAt: w.now, ExpiresAt: w.now.Add(24 * time.Hour),
 	}))
-	o, err := w.people.Offer(t.Context(), u.ID, admin)
+	o, err := w.people.Offer(t.Context(), u.ID, by)
 	fatal(t, err)
 	e, err := w.people.Claim(t.Context(), device.Claim{Secret: o.Secret, Session: id, DeviceName: "Phone"})
 	fatal(t, err)
-	_, err = w.people.Confirm(t.Context(), e.ID, e.MatchCode, admin)
+	_, err = w.people.Confirm(t.Context(), e.ID, e.MatchCode, by)
 	fatal(t, err)
 	options, err := w.people.BeginPasskey(t.Context(), e.ID, id)
 	fatal(t, err)

@@ -18,7 +18,8 @@ type Device struct {
 	State      State
 	Addresses  []push.Address // where its wake-ups go
 	CreatedAt  time.Time
-	RevokedAt  time.Time // zero while active
+	ActiveAt   time.Time // when a cooling device becomes active by itself; zero for any other
+	RevokedAt  time.Time // zero until revoked
 }
 
 // State is where a device stands.
@@ -26,6 +27,9 @@ type State string
 
 // The states of a device. Revoked is final.
 const (
+	// Cooling is new, made with a sign-in at the OP alone while the user had a
+	// device already: it receives and decides nothing, and does nothing to others.
+	Cooling State = "cooling"
 	Active  State = "active"
 	Revoked State = "revoked"
 )

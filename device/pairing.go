@@ -1,6 +1,7 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/mitome-ciba/mitome/push"
@@ -43,10 +45,22 @@ type Offer struct {
 	Secret     Secret
 }
 
-// Offer begins the pairing of a new device with user id.
+// Offer begins the pairing of a new device with user id. It returns
+// ErrTooManyDevices to one who has as many as she may: of what nobody keeps an
+// eye on, one more is not made.
 func (s *Service) Offer(ctx context.Context, id UserID, by Actor) (Offer, error) {
+	if by.Kind == ActorUser && by.ID != string(id) {
+		return Offer{}, ErrUnknownUser // a user offers to herself alone
+	}
 	if _, err := s.Users.User(ctx, id); err != nil {
 		return Offer{}, err
+	}
+	devices, err := s.kept(ctx, id)
+	if err != nil {
+		return Offer{}, err
+	}
+	if len(devices) >= s.maxDevices() {
+		return Offer{}, ErrTooManyDevices
 	}
 	secret, now := Secret(rand.Text()), s.Now() // 130 random bits
 	e := Enrollment{
@@ -218,14 +232,47 @@ func (s *Service) FinishPasskey(ctx context.Context, p NewPasskey) (Device, erro
 	}
 	c.ID, c.Device, c.CreatedAt = CredentialID(rand.Text()), id, now
 	d := Device{
-		ID: id, User: e.User, Enrollment: e.ID, Name: e.DeviceName, State: Active, CreatedAt: now,
+		ID: id, User: e.User, Enrollment: e.ID, Name: e.DeviceName, CreatedAt: now,
 		Addresses: []push.Address{{ID: push.AddressID(rand.Text()), Channel: push.WebSocket, Target: push.Target(id)}},
 	}
-	if err := s.Enrollments.CompleteEnrollment(ctx, next, d, c, p.By); err != nil {
+	return s.complete(ctx, Completion{Next: next, Device: d, Passkey: c}, p.By)
+}
+
+// complete decides how the new device begins, and stores it.
+func (s *Service) complete(ctx context.Context, c Completion, by Actor) (Device, error) {
+	e := c.Next
+	had, err := s.kept(ctx, e.User)
+	if err != nil {
 		return Device{}, err
 	}
-	return d, nil
+	replaced, err := s.Lifecycle.DeviceOfSession(ctx, e.Session, e.User)
+	if err != nil && !errors.Is(err, ErrDeviceNotFound) {
+		return Device{}, fmt.Errorf("device of session: %w", err)
+	}
+	c.Had = len(had)
+	c.Device.State = beginning(e.OfferedBy, had, replaced)
+	if c.Device.State == Cooling {
+		c.Device.ActiveAt = c.Device.CreatedAt.Add(cmp.Or(s.CoolingOff, DefaultCoolingOff))
+	}
+	if replaced.ID == "" && len(had) >= s.maxDevices() {
+		return Device{}, ErrTooManyDevices
+	}
+	if err := s.Enrollments.CompleteEnrollment(ctx, c, by); err != nil {
+		return Device{}, err
+	}
+	return c.Device, nil
 }
+
+// kept returns the devices of a user that were not revoked.
+func (s *Service) kept(ctx context.Context, u UserID) ([]Device, error) {
+	all, err := s.Devices.DevicesOf(ctx, u)
+	if err != nil {
+		return nil, fmt.Errorf("find devices: %w", err)
+	}
+	return slices.DeleteFunc(all, func(d Device) bool { return d.State == Revoked }), nil
+}
+
+func (s *Service) maxDevices() int { return cmp.Or(s.MaxDevices, DefaultMaxDevices) }
 
 // ExpireEnrollments ends up to limit pairings that are past their time and
 // returns how many.

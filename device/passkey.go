@@ -104,6 +104,38 @@ func (rp RelyingParty) AssertionOptions(creds []Credential, challenge []byte) (j
 	return options, nil
 }
 
+// UnlockOptions asks whatever passkey of ours the browser has to sign challenge,
+// with user verification. It names none: who it is, the answer tells.
+func (rp RelyingParty) UnlockOptions(challenge []byte) (json.RawMessage, error) {
+	if len(challenge) != challengeSize {
+		return nil, fmt.Errorf("device: challenge of %d bytes", len(challenge))
+	}
+	w, err := rp.webauthn()
+	if err != nil {
+		return nil, err
+	}
+	assertion, _, err := w.BeginDiscoverableLogin(webauthn.WithChallenge(challenge),
+		webauthn.WithUserVerification(protocol.VerificationRequired))
+	if err != nil {
+		return nil, fmt.Errorf("begin assertion: %w", err)
+	}
+	options, err := json.Marshal(assertion)
+	if err != nil {
+		return nil, fmt.Errorf("encode request options: %w", err)
+	}
+	return options, nil
+}
+
+// readAnswer reads from an assertion whose it says to be. Nothing of it is
+// verified.
+func readAnswer(response []byte) (webauthnID, handle []byte, err error) {
+	parsed, err := protocol.ParseCredentialRequestResponseBytes(response)
+	if err != nil {
+		return nil, nil, refuse(err)
+	}
+	return parsed.RawID, parsed.Response.UserHandle, nil
+}
+
 // VerifyAssertion checks that one of creds signed exactly this challenge, on an
 // origin and for the RP ID of ours, with the user present and verified, and with
 // a counter that was not seen before. Every failed check is ErrPasskey. That a

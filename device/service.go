@@ -9,15 +9,27 @@ import (
 )
 
 // Service is what the rest of Mitome may do with users, devices and pairings.
-// All fields are needed; cmd/mitome/wire.go fills them.
+// All fields but the last two are needed; cmd/mitome/wire.go fills them.
 type Service struct {
 	Users       Users
 	Devices     Devices
 	Enrollments Enrollments
 	Ceremonies  Ceremonies
+	Lifecycle   Lifecycle
+	Gestures    Gestures
+	Passkeys    Passkeys
 	RP          RelyingParty
 	Now         func() time.Time
+
+	CoolingOff time.Duration // how long a new device cools; DefaultCoolingOff if zero
+	MaxDevices int           // of one user; DefaultMaxDevices if zero
 }
+
+// What is where nothing else was configured.
+const (
+	DefaultCoolingOff = 24 * time.Hour
+	DefaultMaxDevices = 10
+)
 
 // maxSubject is how long a sub may be (OpenID Connect Core §2).
 const maxSubject = 255

@@ -47,11 +47,37 @@ type Enrollments interface {
 	// UpdateEnrollment stores next in place of the version it was computed
 	// from; ErrEnrollmentChanged if that has moved.
 	UpdateEnrollment(ctx context.Context, next Enrollment, by Actor) error
-	// CompleteEnrollment stores next, its device with addresses, its passkey
-	// and the session's right to the device, all or nothing.
-	CompleteEnrollment(ctx context.Context, next Enrollment, d Device, c Credential, by Actor) error
+	// CompleteEnrollment stores what c says and the session's right to the
+	// device, all or nothing. It returns ErrEnrollmentChanged if the enrollment
+	// moved or the user has another number of devices than c.Had by now.
+	CompleteEnrollment(ctx context.Context, c Completion, by Actor) error
 	// DueEnrollments returns up to limit that are not final and past ExpiresAt.
 	DueEnrollments(ctx context.Context, now time.Time, limit int) ([]Enrollment, error)
+}
+
+// Completion is the end of a pairing.
+type Completion struct {
+	Next    Enrollment
+	Device  Device // with its addresses
+	Passkey Credential
+	Had     int // devices of the user, but the revoked, when it was decided how this one begins
+}
+
+// Lifecycle keeps how devices come to be active, or never do. Each change tells
+// the user's active devices of it in the same transaction.
+type Lifecycle interface {
+	// ActivateDevice makes a cooling device active, CancelDevice revoked. Both
+	// return ErrDeviceChanged if it is not cooling any more.
+	ActivateDevice(ctx context.Context, id DeviceID, by Actor) error
+	CancelDevice(ctx context.Context, id DeviceID, by Actor) error
+	// LoseDevice revokes a device and moves the counter of the passkey that
+	// signed for it; ErrDeviceChanged if that moved meanwhile.
+	LoseDevice(ctx context.Context, id DeviceID, used CredentialUse, by Actor) error
+	// DueDevices returns up to limit cooling devices whose ActiveAt has come.
+	DueDevices(ctx context.Context, now time.Time, limit int) ([]Device, error)
+	// DeviceOfSession returns the device of u that a session stands for;
+	// ErrDeviceNotFound when there is none.
+	DeviceOfSession(ctx context.Context, session string, u UserID) (Device, error)
 }
 
 // Ceremonies keeps the challenge of a registration between its two halves.

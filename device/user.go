@@ -31,6 +31,7 @@ type ActorKind string
 const (
 	ActorDevice ActorKind = "device"
 	ActorPhone  ActorKind = "phone" // a phone in the course of pairing; it has no device id yet
+	ActorUser   ActorKind = "user"  // a user at the desk, who has just signed in at her OP; ID is her user id
 	ActorAdmin  ActorKind = "admin"
 	ActorOP     ActorKind = "op"
 	ActorMitome ActorKind = "mitome" // Mitome itself: sweeper, outbox

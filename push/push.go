@@ -54,6 +54,9 @@ const (
 	Show  Kind = "show"  // a request waits: fetch and show it
 	Clear Kind = "clear" // a request ended: take it off the screen
 	Test  Kind = "test"  // prove that the address works
+	// Devices of the user changed: a new one, or one that is no more. Key is the
+	// id of the device, which is no secret.
+	Devices Kind = "device"
 )
 
 // Message is what is sent. It carries no secret and no words of the request

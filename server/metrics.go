@@ -23,6 +23,7 @@ type Metrics struct {
 	reports    *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
 	sockets    *prometheus.CounterVec
+	violations *prometheus.CounterVec
 	calls      *prometheus.HistogramVec
 }
 
@@ -42,6 +43,7 @@ func NewMetrics(version string) *Metrics {
 		reports:    counter("reports_total", "Attempts to tell an OP how a request ended.", "op", "outcome"),
 		deliveries: counter("deliveries_total", "Attempts to reach a device.", "channel", "outcome"),
 		sockets:    counter("socket_events_total", "What happened on WebSockets.", "event"),
+		violations: counter("page_violations_total", "What browsers report of pages that broke their Content-Security-Policy.", "directive"),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "mitome", Name: "http_call_duration_seconds", Help: "HTTP calls to Mitome.", Buckets: callBuckets,
 		}, []string{"listener", "route", "method", "status"}),
@@ -51,7 +53,7 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.Registry.MustRegister(m.requests, m.messages, m.decisions, m.reports, m.deliveries, m.sockets, m.calls, build,
+	m.Registry.MustRegister(m.requests, m.messages, m.decisions, m.reports, m.deliveries, m.sockets, m.violations, m.calls, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -78,6 +80,9 @@ func (m *Metrics) Delivery(channel, outcome string) {
 
 // Socket counts one event of a WebSocket.
 func (m *Metrics) Socket(event string) { m.sockets.WithLabelValues(event).Inc() }
+
+// Violation counts one report of a browser. Anybody can send one.
+func (m *Metrics) Violation(directive string) { m.violations.WithLabelValues(directive).Inc() }
 
 // Gauge registers a value that is read when somebody scrapes.
 func (m *Metrics) Gauge(name, help string, read func() float64) {

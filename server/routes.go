@@ -9,7 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/mitome-ciba/mitome/server/adminapi"
+	"github.com/mitome-ciba/mitome/server/deskapi"
 	"github.com/mitome-ciba/mitome/server/opapi"
+	"github.com/mitome-ciba/mitome/server/pages"
+	"github.com/mitome-ciba/mitome/server/signin"
 	"github.com/mitome-ciba/mitome/server/userapi"
 	"github.com/mitome-ciba/mitome/server/web"
 )
@@ -30,6 +33,11 @@ const (
 	Anybody Guard = "anybody" // public by intent, and holds no secret
 	Proof   Guard = "proof"   // a DPoP proof; the secret in the body is the right
 	Session Guard = "session" // a session and its proof
+	Page    Guard = "page"    // a page of ours asks, and gives no right by that
+	Desk    Guard = "desk"    // a user who has just signed in at her OP
+	SignIn  Guard = "sign-in" // the OP says who it is
+	Known   Guard = "known"   // a page that shows something of somebody: others are sent to /unlock or to sign in
+	Sink    Guard = "sink"    // takes what browsers report; answers nothing
 	Dialect Guard = "dialect" // the OP's own authentication, by its adapter
 	Bearer  Guard = "bearer"  // an administrator: a token, or the peer of the Unix socket
 	Reach   Guard = "reach"   // whoever can reach the listener
@@ -50,11 +58,38 @@ var routes = []Route{
 	{Devices, "POST", "/v1/pairings/:id/passkey", Session},
 	{Devices, "GET", "/v1/requests", Session},
 	{Devices, "GET", "/v1/requests/:id", Session},
+	{Devices, "GET", "/v1/requests/wait", Session},
+	{Devices, "GET", "/v1/history", Session},
+	{Devices, "POST", "/v1/session/challenge", Page},
+	{Devices, "POST", "/v1/session", Page},
+	{Devices, "DELETE", "/v1/session", Session},
 	{Devices, "POST", "/v1/requests/:id/challenge", Session},
 	{Devices, "POST", "/v1/requests/:id/decision", Session},
 	{Devices, "GET", "/v1/devices", Session},
+	{Devices, "PATCH", "/v1/devices/:id", Session},
+	{Devices, "DELETE", "/v1/devices/:id", Session},
+	{Devices, "POST", "/v1/devices/:id/confirm", Session},
+	{Devices, "POST", "/v1/devices/:id/lost/challenge", Session},
+	{Devices, "POST", "/v1/devices/:id/lost", Session},
 	{Devices, "GET", "/v1/socket", Session},
+	{Devices, "POST", "/v1/desk/pairings", Desk},
+	{Devices, "GET", "/v1/desk/pairings/:id", Desk},
+	{Devices, "POST", "/v1/desk/pairings/:id/confirm", Desk},
+	{Devices, "POST", "/v1/desk/pairings/:id/cancel", Desk},
+	{Devices, "DELETE", "/v1/desk", Desk},
+	{Devices, "GET", "/signin/:op", SignIn},
+	{Devices, "GET", "/signin/callback", SignIn},
 	{Devices, "GET", "/.well-known/jwks.json", Anybody},
+
+	{Devices, "GET", "/", Anybody}, // to a stranger it says how to pair
+	{Devices, "GET", "/requests/:id", Known},
+	{Devices, "GET", "/devices", Known},
+	{Devices, "GET", "/pair", Anybody},
+	{Devices, "GET", "/pair/new", Known},
+	{Devices, "GET", "/signin", Anybody},
+	{Devices, "GET", "/unlock", Anybody},
+	{Devices, "GET", "/static/:hash/*file", Anybody},
+	{Devices, "POST", "/csp", Sink},
 
 	{OPs, "POST", "/op/:name", Dialect},
 
@@ -67,6 +102,7 @@ var routes = []Route{
 	{Admin, "GET", "/v1/devices/:id", Bearer},
 	{Admin, "POST", "/v1/devices/:id/rename", Bearer},
 	{Admin, "POST", "/v1/devices/:id/revoke", Bearer},
+	{Admin, "POST", "/v1/devices/:id/activate", Bearer},
 	{Admin, "POST", "/v1/pairings", Bearer},
 	{Admin, "GET", "/v1/pairings/:id", Bearer},
 	{Admin, "POST", "/v1/pairings/:id/confirm", Bearer},
@@ -84,6 +120,9 @@ var routes = []Route{
 // Routers makes the router of each listener.
 type Routers struct {
 	User    *userapi.Handler
+	Pages   *pages.Handler
+	Desk    *deskapi.Handler
+	SignIn  *signin.Handler
 	OPs     *opapi.Handler
 	Admin   *adminapi.API
 	Health  *Health
@@ -96,7 +135,7 @@ type Routers struct {
 // they do not hold exactly what the table of routes says.
 func (r Routers) Build() (map[string]*gin.Engine, error) {
 	mount := map[string]func(*gin.Engine){
-		Devices: func(e *gin.Engine) { r.User.Mount(e, &e.RouterGroup) },
+		Devices: r.mountDevices,
 		OPs:     func(e *gin.Engine) { r.OPs.Mount(e) },
 		Admin:   func(e *gin.Engine) { r.Admin.Mount(e, &e.RouterGroup) },
 		Scrape:  r.mountScrape,
@@ -115,6 +154,13 @@ func (r Routers) Build() (map[string]*gin.Engine, error) {
 		out[name] = e
 	}
 	return out, nil
+}
+
+func (r Routers) mountDevices(e *gin.Engine) {
+	r.User.Mount(e, &e.RouterGroup)
+	r.Desk.Mount(e, &e.RouterGroup)
+	r.SignIn.Mount(e)
+	r.Pages.Mount(e)
 }
 
 func (r Routers) mountScrape(e *gin.Engine) {

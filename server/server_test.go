@@ -56,6 +56,11 @@ func over(path string) *http.Client {
 	}}
 }
 
+// notYet: the socket is not there, or is there and nobody listens on it yet.
+func notYet(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
 // TestStopsInOrder checks what must hold when a node is told to stop while it
 // works: the call in hand is answered, then the job in hand is finished, and
 // nothing new is taken.
@@ -118,12 +123,6 @@ func TestStopsInOrder(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket was left behind: %v", err)
 	}
-}
-
-// notYet reports whether err says that nobody listens on a Unix socket yet: its
-// file is not there, or is bound and not yet listened on.
-func notYet(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // TestWorkerFails checks that a node without one of its workers does not go on.

@@ -29,7 +29,16 @@ const (
 	PairingCancelled Word = "pairing.cancelled"
 	PairingExpired   Word = "pairing.expired"
 	DeviceRenamed    Word = "device.renamed"
+	SignedIn         Word = "session.signed_in" // a passkey opened a session
+	SignedOut        Word = "session.signed_out"
+	DeskOpened       Word = "desk.opened" // a sign-in at the OP
+	SignInRefused    Word = "desk.refused"
 	DeviceRevoked    Word = "device.revoked"
+	DeviceCooling    Word = "device.cooling"   // it is new, and does nothing yet
+	DeviceActivated  Word = "device.activated" // its wait was over, or an administrator said so
+	DeviceConfirmed  Word = "device.confirmed" // an older device said so
+	DeviceCancelled  Word = "device.cancelled" // an older device said no
+	DeviceLost       Word = "device.lost"      // another device of the user reported it
 )
 
 // Entry is one row of the log. It names things by id and holds no secret, no
@@ -56,6 +65,14 @@ func OfState(s approval.State) Word {
 		return RequestWithdrawn
 	}
 	return CodeTried
+}
+
+// OfActivation is the word for a cooling device that by has just made active.
+func OfActivation(by device.Actor) Word {
+	if by.Kind == device.ActorDevice {
+		return DeviceConfirmed
+	}
+	return DeviceActivated
 }
 
 // OfEnrollment is the word for an enrollment that has just come to s.

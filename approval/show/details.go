@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -119,6 +120,39 @@ func (l *layout) put(p place, value string) {
 		d.Label, d.Known = l.w.say(labels[p.path]), true
 	}
 	l.out = append(l.out, d)
+}
+
+// The shapes by which a headline is known and written.
+var (
+	amountName = regexp.MustCompile(`^authorization_details(\[0\])?\.(instructedAmount|instructed_amount)$`)
+	money      = regexp.MustCompile(`^(\d{1,15})(\.\d{1,4})? ([A-Z]{3})$`)
+)
+
+// headline is what is to be paid, its digits in groups so that a nought too many
+// is seen. Of several amounts, or several things to approve, none is it, or the
+// others would be overlooked.
+func headline(details []Detail) string {
+	var found []string
+	for _, d := range details {
+		if strings.HasPrefix(d.Name, "authorization_details[1]") {
+			return ""
+		}
+		if d.Known && amountName.MatchString(d.Name) {
+			found = append(found, d.Value)
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	m := money.FindStringSubmatch(found[0])
+	if m == nil {
+		return found[0]
+	}
+	digits := m[1]
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits + m[2] + " " + m[3]
 }
 
 // kindOf reads off r what sort of thing it asks for. It goes by the type that

@@ -165,3 +165,38 @@ func FuzzDetails(f *testing.F) {
 		}
 	})
 }
+
+func TestHeadline(t *testing.T) {
+	amount := func(values ...string) string {
+		var items []string
+		for _, v := range values {
+			items = append(items, `{"type":"payment","instructedAmount":`+v+`}`)
+		}
+		return `[` + strings.Join(items, ",") + `]`
+	}
+	tests := []struct{ name, details, want string }{
+		{"yen", amount(`{"amount":"12400","currency":"JPY"}`), "12,400 JPY"},
+		{"cents stay", amount(`{"currency":"EUR","amount":"1234567.80"}`), "1,234,567.80 EUR"},
+		{"small", amount(`{"amount":"999","currency":"JPY"}`), "999 JPY"},
+		{"no number", amount(`{"amount":"1,0","currency":"JPY"}`), "1,0 JPY"},
+		{"no currency", amount(`"12400"`), "12400"},
+		{"two amounts", amount(`{"amount":"1","currency":"JPY"}`, `{"amount":"2","currency":"JPY"}`), ""},
+		{"same name twice", `{"type":"payment","instructedAmount":"1","instructedAmount":"2"}`, ""},
+		{"a client's own path", `{"type":"payment","x.instructedAmount":"1"}`, ""},
+		{"a second payment in other words", `[{"type":"payment","instructedAmount":"1"},{"type":"payment","sum":"9"}]`, ""},
+		{"no payment", `[{"type":"other","instructedAmount":"1"}]`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := shower(t)
+			r := approval.Request{Context: map[string]json.RawMessage{"authorization_details": json.RawMessage(tt.details)}}
+			v, err := s.Render(r, show.Viewer{Locale: "en"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.Headline != tt.want {
+				t.Errorf("got %q, want %q", v.Headline, tt.want)
+			}
+		})
+	}
+}

@@ -79,6 +79,9 @@ func (s *Shower) Render(r approval.Request, who Viewer) (View, error) {
 	scopes, left := s.scopes(w, r)
 	details, omitted := details(w, r.Context)
 	v.Scopes, v.Details = scopes, details
+	if kind == Payment {
+		v.Headline = headline(details)
+	}
 	if omitted += left; omitted > 0 {
 		v.Omitted = w.count("warning.omitted", omitted)
 	}

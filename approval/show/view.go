@@ -21,7 +21,8 @@ type View struct {
 	Locale         string             `json:"locale"`
 	Kind           Kind               `json:"kind"`
 	Title          string             `json:"title"`
-	OP             string             `json:"op"` // what users know the OP as
+	Headline       string             `json:"headline,omitempty"` // the amount of a payment that has one; it also stands in Details as it came
+	OP             string             `json:"op"`                 // what users know the OP as
 	Client         Client             `json:"client"`
 	BindingMessage string             `json:"binding_message,omitempty"`
 	Scopes         []Scope            `json:"scopes,omitempty"`

@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 
 	"device":               {"push"},
 	"device/devicetest":    {"device", "push"},
+	"device/notice":        {"device", "push"},
 	"device/phone":         {},
 	"device/phone/softkey": {"device/phone"},
 
@@ -41,34 +42,44 @@ var mayImport = map[string][]string{
 	"approval/sign":         {"approval", "device"},
 
 	"server": {
-		"server/adminapi", "server/opapi", "server/outbox", "server/session", "server/userapi", "server/web",
+		"server/adminapi", "server/deskapi", "server/opapi", "server/outbox", "server/pages", "server/session", "server/signin", "server/userapi", "server/web",
 	},
 	"server/adminapi":        {"approval", "device", "push", "server/session", "server/web"},
 	"server/config":          {"approval/policy"},
+	"server/deskapi":         {"device", "server/limit", "server/session", "server/web"},
+	"server/limit":           {"server/web"},
 	"server/opapi":           {"approval", "approval/op", "device", "server/session", "server/web"},
 	"server/outbox":          {},
+	"server/pages":           {"approval", "approval/show", "device", "server/session", "server/web", "webui"},
 	"server/seal":            {},
 	"server/session":         {"device"},
+	"server/signin":          {"device", "server/limit", "server/seal", "server/session", "server/web"},
 	"server/store":           {"approval", "approval/audit", "device", "push", "server/outbox", "server/seal", "server/session"},
 	"server/store/storetest": {"server/seal", "server/store"},
-	"server/userapi":         {"approval", "device", "push", "push/websocket", "server/session", "server/web"}, // it takes sockets in
+	"server/userapi":         {"approval", "device", "push", "push/websocket", "server/limit", "server/session", "server/web"}, // it takes sockets in
 	"server/web":             {"approval", "device", "server/session"},
+
+	"webui": {},
 
 	"cmd/mitome":              {"*"},
 	"cmd/mitome/keycloaktest": {},
 }
 
 // line is the order of the top folders: each may import only those after it.
-var line = []string{"cmd", "server", "approval", "device", "push"}
+var line = []string{"cmd", "server", "approval", "device", "push", "webui"}
 
 // family are the packages of one folder that may know of each other although
 // siblings must not: server's own machinery, and a store that implements ports.
 var family = map[string][]string{
 	"server/adminapi":        {"server/session", "server/web"},
+	"server/deskapi":         {"server/limit", "server/session", "server/web"},
+	"server/limit":           {"server/web"},
 	"server/opapi":           {"server/session", "server/web"},
+	"server/pages":           {"server/session", "server/web"},
 	"server/store":           {"server/outbox", "server/seal", "server/session"},
 	"server/store/storetest": {"server/seal"},
-	"server/userapi":         {"server/session", "server/web"},
+	"server/signin":          {"server/limit", "server/seal", "server/session", "server/web"},
+	"server/userapi":         {"server/limit", "server/session", "server/web"},
 	"server/web":             {"server/session"},
 	"approval/deliver":       {"approval/op", "approval/show"},
 	"device/phone/softkey":   {"device/phone"},

@@ -102,9 +102,11 @@ func (c devicePair) Run(a *app, d *deviceCmd) error {
 	if err != nil {
 		return err
 	}
-	out := deviceOut{dev.ID, dev.Name, dev.OP, dev.UserName, p.Server()}
-	return a.show(out, func() {
+	return a.show(deviceOf(dev, p), func() {
 		fmt.Fprintf(a.out, "Paired: this device is %s (%s) of user %s at %s.\n", plain(dev.Name), dev.ID, plain(dev.UserName), dev.OP)
+		if dev.State == phone.Cooling {
+			fmt.Fprintf(a.out, "It gets no requests until another device of the user confirms it, or until %s.\n", dev.ActiveAt)
+		}
 	})
 }
 
@@ -113,7 +115,12 @@ type deviceOut struct {
 	Name   string `json:"name"`
 	OP     string `json:"op"`
 	User   string `json:"user"`
+	State  string `json:"state"`
 	Server string `json:"server"`
+}
+
+func deviceOf(d *phone.Device, p *phone.Phone) deviceOut {
+	return deviceOut{d.ID, d.Name, d.OP, d.UserName, d.State, p.Server()}
 }
 
 type deviceStatus struct{}
@@ -132,10 +139,10 @@ func (deviceStatus) Run(a *app, d *deviceCmd) error {
 	out, rows := []deviceOut{}, [][]string{}
 	for i := range list.Len() {
 		dev := list.Get(i)
-		out = append(out, deviceOut{dev.ID, dev.Name, dev.OP, dev.UserName, p.Server()})
-		rows = append(rows, []string{dev.ID, dev.Name, dev.OP, dev.UserName, p.Server()})
+		out = append(out, deviceOf(dev, p))
+		rows = append(rows, []string{dev.ID, dev.Name, dev.OP, dev.UserName, dev.State, p.Server()})
 	}
-	return a.show(out, func() { a.table([]string{"ID", "NAME", "OP", "USER", "SERVER"}, rows) })
+	return a.show(out, func() { a.table([]string{"ID", "NAME", "OP", "USER", "STATE", "SERVER"}, rows) })
 }
 
 type deviceList struct{}

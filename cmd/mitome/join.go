@@ -7,6 +7,7 @@ import (
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/approval/deliver"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/device/notice"
 	"github.com/mitome-ciba/mitome/push"
 	"github.com/mitome-ciba/mitome/server"
 	"github.com/mitome-ciba/mitome/server/outbox"
@@ -19,6 +20,17 @@ import (
 func toDevice(do func(context.Context, deliver.Job) deliver.Result) outbox.Handler {
 	return func(ctx context.Context, j outbox.Job, _ func(context.Context) error) outbox.Result {
 		return resultOf(do(ctx, jobOf(j)))
+	}
+}
+
+// toOwner is a handler of jobs that tell a user's devices of one another.
+func toOwner(do func(context.Context, notice.Job) notice.Result) outbox.Handler {
+	return func(ctx context.Context, j outbox.Job, _ func(context.Context) error) outbox.Result {
+		r := do(ctx, notice.Job{
+			Changed: device.DeviceID(j.Subject), Address: push.AddressID(j.Target),
+			Attempts: j.Attempts, Created: j.Created,
+		})
+		return outbox.Result{Outcome: outbox.Outcome(r.Outcome), Again: r.Again, Cause: r.Cause}
 	}
 }
 

@@ -17,7 +17,9 @@ func (deviceListen) Run(a *app, d *deviceCmd) error {
 		return err
 	}
 	defer closing()
-	if err := p.Listen(&listener{app: a}); err != nil {
+	l := &listener{app: a}
+	p.WatchDevices(l)
+	if err := p.Listen(l); err != nil {
 		if errors.Is(err, phone.ErrRevoked) {
 			return errors.New("this device was revoked; it must be paired anew")
 		}
@@ -34,7 +36,7 @@ type listener struct {
 
 // heard is one line of --json.
 type heard struct {
-	Event   string      `json:"event"` // online, offline, show, clear, test
+	Event   string      `json:"event"` // online, offline, show, clear, device, test
 	ID      string      `json:"id,omitempty"`
 	Reason  string      `json:"reason,omitempty"`
 	Request *requestOut `json:"request,omitempty"`
@@ -64,6 +66,14 @@ func (l *listener) Clear(id string) { l.write(heard{Event: "clear", ID: id}, "x 
 // Test implements phone.Handler.
 func (l *listener) Test() {
 	l.write(heard{Event: "test"}, "The server tried whether this device is heard.")
+}
+
+// DevicesChanged implements phone.DeviceWatcher. That something may have changed
+// while nobody listened is no news.
+func (l *listener) DevicesChanged(id string) {
+	if id != "" {
+		l.write(heard{Event: "device", ID: id}, "Your devices changed: %s. See My devices on this server's page.", id)
+	}
 }
 
 // Online implements phone.Handler.

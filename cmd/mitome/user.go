@@ -11,7 +11,7 @@ type userCmd struct {
 	Add    userAdd       `cmd:"" help:"Make a user of an OP."`
 	List   userList      `cmd:"" help:"List users."`
 	Hint   userHint      `cmd:"" help:"Have a user name, e-mail address or phone number mean a user."`
-	Device userDeviceCmd `cmd:"" help:"A user's devices: list, rename, revoke."`
+	Device userDeviceCmd `cmd:"" help:"A user's devices: list, rename, activate, revoke."`
 }
 
 // whichUser names a user on the command line.
@@ -110,9 +110,10 @@ func (c userHint) Run(a *app) error {
 }
 
 type userDeviceCmd struct {
-	List   userDeviceList   `cmd:"" help:"List a user's devices, the revoked ones too."`
-	Rename userDeviceRename `cmd:"" help:"Give a device another name."`
-	Revoke userDeviceRevoke `cmd:"" help:"End a device for good: it approves nothing from now on."`
+	List     userDeviceList     `cmd:"" help:"List a user's devices, the cooling and the revoked ones too."`
+	Rename   userDeviceRename   `cmd:"" help:"Give a device another name."`
+	Activate userDeviceActivate `cmd:"" help:"Let a cooling device be active now: be sure that it is the user who asks."`
+	Revoke   userDeviceRevoke   `cmd:"" help:"End a device for good: it approves nothing from now on."`
 }
 
 type userDeviceList struct{ whichUser }
@@ -134,10 +135,35 @@ func (c userDeviceList) Run(a *app) error {
 	return a.show(devices, func() {
 		var rows [][]string
 		for _, d := range devices {
-			rows = append(rows, []string{d.ID, d.Name, d.State, when(d.CreatedAt)})
+			rows = append(rows, []string{d.ID, d.Name, stateOf(d), when(d.CreatedAt)})
 		}
 		a.table([]string{"ID", "NAME", "STATE", "SINCE"}, rows)
 	})
+}
+
+// stateOf is a device's state, with the end of it where that is known.
+func stateOf(d adminapi.Device) string {
+	if d.ActiveAt == nil {
+		return d.State
+	}
+	return d.State + " until " + when(*d.ActiveAt)
+}
+
+type userDeviceActivate struct {
+	Device string `arg:"" help:"Id of the device."`
+}
+
+// Run activates a device.
+func (c userDeviceActivate) Run(a *app) error {
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	d, err := client.ActivateDevice(a.ctx, c.Device)
+	if err != nil {
+		return err
+	}
+	return a.show(d, func() { fmt.Fprintf(a.out, "Device %s (%s) is active.\n", d.ID, plain(d.Name)) })
 }
 
 type userDeviceRename struct {

@@ -17,11 +17,13 @@ import (
 	"github.com/mitome-ciba/mitome/approval/show"
 	"github.com/mitome-ciba/mitome/approval/sign"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/device/notice"
 	"github.com/mitome-ciba/mitome/push"
 	"github.com/mitome-ciba/mitome/push/websocket"
 	"github.com/mitome-ciba/mitome/server"
 	"github.com/mitome-ciba/mitome/server/adminapi"
 	"github.com/mitome-ciba/mitome/server/config"
+	"github.com/mitome-ciba/mitome/server/deskapi"
 	"github.com/mitome-ciba/mitome/server/opapi"
 	"github.com/mitome-ciba/mitome/server/outbox"
 	"github.com/mitome-ciba/mitome/server/seal"
@@ -116,11 +118,12 @@ type node struct {
 	people   *device.Service
 	requests *approval.Service
 	signer   *sign.Signer
+	keys     *seal.Ring
 }
 
 // newNode puts the domain together on an open database.
 func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (*node, error) {
-	n := &node{config: c, log: log, db: db, metrics: server.NewMetrics(version()), acks: &op.Acks{}}
+	n := &node{config: c, log: log, db: db, keys: keys, metrics: server.NewMetrics(version()), acks: &op.Acks{}}
 	var faults config.Faults
 	if n.adapters, faults = openOPs(c, log); len(faults) > 0 {
 		return nil, configFaults{faults}
@@ -132,7 +135,8 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 		return nil, err
 	}
 	n.people = &device.Service{
-		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Now: time.Now,
+		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Now: time.Now,
+		Gestures: db, Passkeys: db, CoolingOff: c.Pairing.CoolingOff, MaxDevices: c.Pairing.MaxDevices,
 		RP: device.RelyingParty{RPID: c.RPID, RPName: c.RPName, Origins: []string{c.PublicURL}},
 	}
 	book, views, err := n.rules()
@@ -140,7 +144,7 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 		return nil, err
 	}
 	n.requests = &approval.Service{
-		Store: counted{db, n.metrics}, Challenges: db, Failures: db, People: n.people, Passkeys: n.people,
+		Store: counted{db, n.metrics}, Challenges: db, Failures: db, Past: db, People: n.people, Passkeys: n.people,
 		Codes: keys, Policy: book, Views: views, Signer: n.signer,
 		Issuer: c.PublicURL, RPID: c.RPID, Now: time.Now,
 	}
@@ -200,6 +204,8 @@ func (n *node) server() (*server.Server, error) {
 	})
 	sweeper := &server.Sweeper{Every: sweepTime, Log: n.log, Sweeps: []server.Sweep{
 		{Name: "requests", Do: n.requests.Expire}, {Name: "pairings", Do: n.people.ExpireEnrollments},
+		{Name: "cooling devices", Do: n.people.ActivateDue},
+		{Name: "sessions", Do: n.db.Forget},
 	}}
 	return &server.Server{
 		Listeners: listeners, Health: health, Log: n.log, Grace: grace,
@@ -227,13 +233,26 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 			return nil, err
 		}
 	}
+	sessions := &session.Keeper{Store: n.db, Desks: n.db, PublicURL: n.config.PublicURL, Now: time.Now, Life: n.config.Sessions.Life}
+	signIn, err := n.signIn(sessions)
+	if err != nil {
+		return nil, err
+	}
+	browser, err := n.pages(sessions)
+	if err != nil {
+		return nil, err
+	}
+	signIn.Fail, signIn.Done = browser.SignInFailed, browser.SignedIn
 	routers, err := server.Routers{
+		Pages: browser,
 		User: &userapi.Handler{
-			Sessions: &session.Keeper{Store: n.db, PublicURL: n.config.PublicURL, Now: time.Now, Life: n.config.Sessions.Life},
-			Pairings: n.people, People: n.people, Approvals: n.requests, Sockets: n.hub, Version: version(),
+			Sessions: sessions,
+			Pairings: n.people, People: n.people, Devices: n.people, Approvals: n.requests, Unlocks: n.people, Sockets: n.hub, Version: version(),
 			Keys: func() ([]byte, error) { return json.Marshal(n.signer.Published()) },
 		},
-		OPs: &opapi.Handler{Adapters: n.adapters, Requests: n.requests, Acks: n.acks, Log: n.log, Observe: n.metrics.Request},
+		Desk:   &deskapi.Handler{Sessions: sessions, Pairings: n.people, PublicURL: n.config.PublicURL, Version: version()},
+		SignIn: signIn,
+		OPs:    &opapi.Handler{Adapters: n.adapters, Requests: n.requests, Acks: n.acks, Log: n.log, Observe: n.metrics.Request},
 		Admin: &adminapi.API{
 			Users: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db,
 			OPs: n.ops(), PublicURL: n.config.PublicURL, Guard: guard, Now: time.Now, Version: version(),
@@ -280,6 +299,7 @@ func (n *node) worker() (*outbox.Worker, error) {
 		Requests: n.db, Addresses: n.db, Send: countSends(dispatcher.Send, n.metrics),
 		Backoff: outbox.Backoff, Now: time.Now,
 	}
+	owners := &notice.Teller{Addresses: n.db, Send: devices.Send, Backoff: outbox.Backoff, Now: time.Now}
 	ops := &deliver.Reporter{
 		Requests: n.db, Adapters: n.adapters, Acks: n.acks, Backoff: outbox.Backoff, Now: time.Now,
 		Observe: func(op string, _ approval.State, o deliver.Outcome) { n.metrics.Report(op, string(o)) },
@@ -290,6 +310,7 @@ func (n *node) worker() (*outbox.Worker, error) {
 			deliver.KindNotify: toDevice(devices.Notify),
 			deliver.KindClear:  toDevice(devices.Clear),
 			deliver.KindReport: toOP(ops.Report),
+			notice.Kind:        toOwner(owners.Tell),
 		},
 	}, nil
 }

@@ -58,8 +58,7 @@ func completedOnce(t *testing.T, s Stores) {
 	u, session := s.NewUser(t, "corp", "A"), s.Session(t)
 	e := s.confirmed(t, u, session)
 	errs := Race(8, func(int) error {
-		next, d, c := finish(e, Start)
-		return s.Enrollments.CompleteEnrollment(ctx, next, d, c, Admin)
+		return s.Enrollments.CompleteEnrollment(ctx, finish(e, Start), Admin)
 	})
 	OneWins(t, errs, device.ErrEnrollmentChanged)
 	devices, err := s.Devices.DevicesOf(ctx, u.ID)
@@ -74,16 +73,15 @@ func completedOnce(t *testing.T, s Stores) {
 func completingIsWhole(t *testing.T, s Stores) {
 	ctx := t.Context()
 	u, session := s.NewUser(t, "corp", "A"), s.Session(t)
-	taken := s.confirmed(t, u, session)
-	taken, d1, c1 := finish(taken, Start)
-	if err := s.Enrollments.CompleteEnrollment(ctx, taken, d1, c1, Admin); err != nil {
+	taken := finish(s.confirmed(t, u, session), Start)
+	if err := s.Enrollments.CompleteEnrollment(ctx, taken, Admin); err != nil {
 		t.Fatal(err)
 	}
 	other, elsewhere := s.NewUser(t, "corp", "B"), s.Session(t)
 	e := s.confirmed(t, other, elsewhere)
-	next, d2, c2 := finish(e, Start)
-	c2.WebAuthnID = c1.WebAuthnID // WebAuthn §7.1 step 26
-	if err := s.Enrollments.CompleteEnrollment(ctx, next, d2, c2, Admin); !errors.Is(err, device.ErrPasskey) {
+	next := finish(e, Start)
+	next.Passkey.WebAuthnID = taken.Passkey.WebAuthnID // WebAuthn §7.1 step 26
+	if err := s.Enrollments.CompleteEnrollment(ctx, next, Admin); !errors.Is(err, device.ErrPasskey) {
 		t.Errorf("a passkey that is registered already: got %v, want ErrPasskey", err)
 	}
 	if devices, err := s.Devices.DevicesOf(ctx, other.ID); err != nil || len(devices) != 0 {
@@ -95,8 +93,8 @@ func completingIsWhole(t *testing.T, s Stores) {
 	if got := s.SessionDevices(t, elsewhere); len(got) != 0 {
 		t.Errorf("a refused pairing gave its session %d devices", len(got))
 	}
-	creds, err := s.Devices.CredentialsOf(ctx, d1.ID)
-	if diff := cmp.Diff([]device.Credential{c1}, creds); err != nil || diff != "" {
+	creds, err := s.Devices.CredentialsOf(ctx, taken.Device.ID)
+	if diff := cmp.Diff([]device.Credential{taken.Passkey}, creds); err != nil || diff != "" {
 		t.Errorf("%v, %s", err, diff)
 	}
 }

@@ -21,10 +21,16 @@ type Stores struct {
 	Devices     device.Devices
 	Enrollments device.Enrollments
 	Ceremonies  device.Ceremonies
+	Lifecycle   device.Lifecycle
+	Gestures    device.Gestures
+	Passkeys    device.Passkeys
 	// Session makes a session and returns its id.
 	Session func(t testing.TB) string
 	// SessionDevices returns the devices that a session stands for.
 	SessionDevices func(t testing.TB, session string) []device.Device
+	// Told returns the addresses for which a job stands that says this device
+	// changed, in the order in which the jobs were stored.
+	Told func(t testing.TB, changed device.DeviceID) []push.AddressID
 }
 
 // Start is when the samples begin. Stores keep microseconds, in UTC.
@@ -55,6 +61,16 @@ func RunStore(t *testing.T, open func(t *testing.T) Stores) {
 		{"a device is renamed", deviceRenamed},
 		{"revoking ends a device", revoking},
 		{"a session stands for one device a user", oneDeviceASession},
+		{"a cooling device is seen by its session", coolingKept},
+		{"a user's devices are counted when one is added", devicesCounted},
+		{"cooling ends once", coolingEndsOnce},
+		{"only what cools is activated or cancelled", coolingOnly},
+		{"cooling devices fall due in order", coolingDue},
+		{"losing a device takes the passkey's counter along", losing},
+		{"the active devices hear of every change", activeAreTold},
+		{"a gesture serves once", gestureOnce},
+		{"a gesture serves its purpose, in its time", gestureBounds},
+		{"a passkey is found by its name", passkeyFound},
 		{"text that cannot be stored is not found", oddText},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
@@ -75,11 +91,27 @@ func (s Stores) NewUser(t testing.TB, op, name string) device.User {
 func (s Stores) NewDevice(t testing.TB, u device.User, session string, at time.Time) device.Device {
 	t.Helper()
 	e := s.confirmed(t, u, session)
-	e, d, c := finish(e, at)
-	if err := s.Enrollments.CompleteEnrollment(t.Context(), e, d, c, Admin); err != nil {
+	done := finish(e, at)
+	done.Had = s.had(t, u)
+	if err := s.Enrollments.CompleteEnrollment(t.Context(), done, Admin); err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return done.Device
+}
+
+// had is how many devices u has, but the revoked.
+func (s Stores) had(t testing.TB, u device.User) (n int) {
+	t.Helper()
+	devices, err := s.Devices.DevicesOf(t.Context(), u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range devices {
+		if d.State != device.Revoked {
+			n++
+		}
+	}
+	return n
 }
 
 // offer stores a fresh enrollment.
@@ -116,8 +148,9 @@ func (s Stores) confirmed(t testing.TB, u device.User, session string) device.En
 	return e
 }
 
-// finish returns e completed with a sample device and passkey.
-func finish(e device.Enrollment, at time.Time) (device.Enrollment, device.Device, device.Credential) {
+// finish returns e completed with a sample device and passkey, as the user's
+// first.
+func finish(e device.Enrollment, at time.Time) device.Completion {
 	d := device.Device{
 		ID: device.DeviceID(rand.Text()), User: e.User, Enrollment: e.ID, Name: e.DeviceName,
 		State: device.Active, CreatedAt: at,
@@ -131,7 +164,7 @@ func finish(e device.Enrollment, at time.Time) (device.Enrollment, device.Device
 		CreatedAt: at,
 	}
 	e.State, e.Device = device.Completed, d.ID
-	return e, d, c
+	return device.Completion{Next: e, Device: d, Passkey: c}
 }
 
 // Race calls try n times at once and returns what came of each.

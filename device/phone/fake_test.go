@@ -179,10 +179,17 @@ func (f *fake) passkey(w http.ResponseWriter, r *http.Request) {
 	f.answer(w, 201, map[string]any{"device": aikosPhone})
 }
 
-var aikosPhone = map[string]string{"id": "d1", "name": "my phone", "op": "corp", "user_name": "Aiko"}
+var aikosPhone = map[string]any{
+	"id": "d1", "name": "my phone", "op": "corp", "user_name": "Aiko", "state": "active", "this": true,
+}
+
+// aikosTablet is her other device, which cools off.
+var aikosTablet = map[string]any{
+	"id": "d2", "name": "tablet", "op": "corp", "user_name": "Aiko", "state": "cooling", "active_at": "2026-04-02T09:00:00Z",
+}
 
 func (f *fake) devices(w http.ResponseWriter, _ *http.Request) {
-	f.answer(w, 200, map[string]any{"devices": []any{aikosPhone}})
+	f.answer(w, 200, map[string]any{"devices": []any{aikosPhone, aikosTablet}})
 }
 
 // add has a request wait for the phone.

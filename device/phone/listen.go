@@ -37,6 +37,32 @@ type Handler interface {
 	Online(online bool, reason string)
 }
 
+// DeviceWatcher is told when the user's devices change, one call at a time, as a
+// [Handler] is. It is an interface of its own, so that an app that lists no
+// devices need not have it.
+type DeviceWatcher interface {
+	// DevicesChanged: device id is new, or was confirmed, or is no more; ask
+	// [Phone.Devices]. It is called with nothing after each connect, because a
+	// change may have been missed.
+	DevicesChanged(id string)
+}
+
+// WatchDevices has w told of changes while the phone listens; nobody if w is nil.
+func (p *Phone) WatchDevices(w DeviceWatcher) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watcher = w
+}
+
+func (p *Phone) devicesChanged(id string) {
+	p.mu.Lock()
+	w := p.watcher
+	p.mu.Unlock()
+	if w != nil {
+		w.DevicesChanged(id)
+	}
+}
+
 // Listen tells h of requests as they come and go, until [Phone.Close], when it
 // returns nothing. It reconnects by itself, and after each connect asks for what
 // waits, so that nothing is missed in between. It returns [ErrRevoked] when this
@@ -88,6 +114,7 @@ func (p *Phone) listenOnce(h Handler, known map[string]bool) error {
 		return err
 	}
 	h.Online(true, "")
+	p.devicesChanged("")
 	for {
 		var f frame
 		if err := conn.ReadJSON(&f); err != nil {
@@ -104,9 +131,9 @@ func (p *Phone) listenOnce(h Handler, known map[string]bool) error {
 
 // frame is one message on the socket, either way.
 type frame struct {
-	Type string `json:"type"`          // show, clear, test; ack from the phone
+	Type string `json:"type"`          // show, clear, device, test; ack from the phone
 	ID   string `json:"id"`            // of the frame, for the ack
-	Key  string `json:"key,omitempty"` // the request's id
+	Key  string `json:"key,omitempty"` // the request's id, or the device's
 }
 
 // connect opens the socket, with the same two headers as any call.
@@ -186,6 +213,8 @@ func (p *Phone) hear(conn *websocket.Conn, f frame, h Handler, known map[string]
 		p.forget(f.Key)
 		delete(known, f.Key)
 		h.Clear(f.Key)
+	case "device":
+		p.devicesChanged(f.Key)
 	case "test":
 		h.Test()
 	}

@@ -17,6 +17,11 @@ type ear struct{ heard chan string }
 func (e ear) Show(r *phone.Request) { e.heard <- "show " + r.ID + " " + r.View }
 func (e ear) Clear(id string)       { e.heard <- "clear " + id }
 func (e ear) Test()                 { e.heard <- "test" }
+
+// watcher is a DeviceWatcher that passes on what it hears.
+type watcher struct{ heard chan string }
+
+func (w watcher) DevicesChanged(id string) { w.heard <- "devices " + id }
 func (e ear) Online(on bool, reason string) {
 	if on != (reason == "") {
 		e.heard <- "online without a reason"
@@ -94,6 +99,35 @@ func (f *fake) acked(id string) {
 	case <-time.After(patience):
 		f.t.Fatalf("%s was never acknowledged", id)
 	}
+}
+
+// TestListenHearsOfDevices: a change is told to whoever asked for it, and once
+// after each connect; to nobody else it is no trouble.
+func TestListenHearsOfDevices(t *testing.T) {
+	f := newFake(t)
+	p := f.paired()
+	l := f.listen(p)
+	c := f.conn()
+	l.expect("online")
+	f.send(c, "device", "f1", "d2")
+	f.acked("f1") // nobody watches
+	f.send(c, "test", "f1", "")
+	f.acked("f1")
+	l.expect("test")
+	p.WatchDevices(watcher{l.heard})
+	f.send(c, "device", "f2", "d3")
+	f.acked("f2")
+	l.expect("devices d3")
+	c.Close()
+	l.expect("offline")
+	c = f.conn()
+	l.expect("online", "devices ")
+	p.WatchDevices(nil)
+	f.send(c, "device", "f3", "d4")
+	f.acked("f3")
+	f.send(c, "test", "f4", "")
+	f.acked("f4")
+	l.expect("test")
 }
 
 func TestListenHearsRequestsComeAndGo(t *testing.T) {

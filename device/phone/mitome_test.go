@@ -56,7 +56,7 @@ func newMitome(t *testing.T) *mitome {
 	t.Cleanup(srv.Close)
 	m := &mitome{t: t, url: strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)}
 	m.devices = &device.Service{
-		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Now: time.Now,
+		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Now: time.Now,
 		RP: device.RelyingParty{RPID: "localhost", RPName: "Mitome", Origins: []string{m.url}},
 	}
 	m.approvals = &approval.Service{
@@ -70,7 +70,7 @@ func newMitome(t *testing.T) *mitome {
 	m.run(db.RunBus)
 	h := &userapi.Handler{
 		Sessions: &session.Keeper{Store: db, PublicURL: m.url, Now: time.Now},
-		Pairings: m.devices, People: m.devices, Approvals: m.approvals, Sockets: m.hub, Version: "test",
+		Pairings: m.devices, People: m.devices, Devices: m.devices, Approvals: m.approvals, Sockets: m.hub, Version: "test",
 	}
 	h.Mount(engine, engine.Group(""))
 	return m

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -164,19 +165,33 @@ type Device struct {
 	Name      string
 	OP        string
 	UserName  string
+	State     string // [Active], or [Cooling]: it gets no requests until then
 	CreatedAt string // RFC 3339; empty where the server did not say
+	ActiveAt  string // RFC 3339; when a cooling one becomes active, empty for others
 }
+
+// The states of a device.
+const (
+	Active  = "active"
+	Cooling = "cooling" // another device of the user may confirm or cancel it
+)
 
 type deviceWire struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
 	OP        string `json:"op"`
 	UserName  string `json:"user_name"`
+	State     string `json:"state,omitempty"`
 	CreatedAt string `json:"created_at,omitempty"`
+	ActiveAt  string `json:"active_at,omitempty"`
+	This      bool   `json:"this,omitempty"`
 }
 
 func (d deviceWire) device() *Device {
-	return &Device{ID: d.ID, Name: d.Name, OP: d.OP, UserName: d.UserName, CreatedAt: d.CreatedAt}
+	return &Device{
+		ID: d.ID, Name: d.Name, OP: d.OP, UserName: d.UserName,
+		State: d.State, CreatedAt: d.CreatedAt, ActiveAt: d.ActiveAt,
+	}
 }
 
 // DeviceList is a list of devices.
@@ -197,6 +212,8 @@ func (p *Phone) Devices() (*DeviceList, error) {
 	if err := p.get("/v1/devices", &out); err != nil {
 		return nil, fmt.Errorf("list devices: %w", err)
 	}
+	// The server lists the users' other devices too.
+	out.Devices = slices.DeleteFunc(out.Devices, func(d deviceWire) bool { return !d.This })
 	if err := p.update(func(s *state) { s.Devices = out.Devices }); err != nil {
 		return nil, err
 	}

@@ -76,6 +76,8 @@ type Phone struct {
 	locale string
 	shown  map[string]string // request id → the view last handed out
 	state  state
+
+	watcher DeviceWatcher // may be nil
 }
 
 // state is what a Phone keeps in its KeyStore.

@@ -131,7 +131,7 @@ func runDelivery(t *testing.T, c Case) {
 	}
 	got := make(chan seen, 16)
 	c.Listen(t, a, func(kind push.Kind, key string) { got <- seen{kind, key} })
-	for _, kind := range []push.Kind{push.Show, push.Clear, push.Test} {
+	for _, kind := range []push.Kind{push.Show, push.Clear, push.Test, push.Devices} {
 		m := Message()
 		m.Kind = kind
 		if err := s.Send(t.Context(), a, m); err != nil {

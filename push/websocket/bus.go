@@ -17,6 +17,7 @@ const (
 	topicFrame = "websocket.frame" // a frame, for whoever holds the device's sockets
 	topicAck   = "websocket.ack"   // a client acknowledged a frame
 	topicJoin  = "websocket.join"  // a session stands for one device more
+	topicLeave = "websocket.leave" // a session is over
 
 	// TopicRevoked carries the id of a device that was revoked a moment ago. The
 	// store publishes it once the revocation is committed.

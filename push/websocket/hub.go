@@ -78,10 +78,11 @@ type Hub struct {
 	queues [writers]chan order
 }
 
-// order is something to be done to the sockets of one device.
+// order is something to be done to the sockets of one device, or session.
 type order struct {
 	frame  frame
 	revoke bool
+	leave  string // the session that is over
 }
 
 // Run serves until ctx ends; then every socket is told to go elsewhere and
@@ -91,7 +92,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	defer h.shut()
 	for topic, fn := range map[string]func(string){
 		topicFrame: h.onFrame, topicAck: h.onAck, topicJoin: h.onJoin,
-		TopicRevoked: func(id string) { h.enqueue(order{frame{Device: id}, true}) },
+		topicLeave:   func(id string) { h.enqueue(order{leave: id}) },
+		TopicRevoked: func(id string) { h.enqueue(order{frame: frame{Device: id}, revoke: true}) },
 	} {
 		defer h.Bus.Subscribe(topic, fn)()
 	}
@@ -185,6 +187,25 @@ func (h *Hub) onJoin(payload string) {
 	}
 }
 
+// Leave closes a session's sockets, on every node: its user has signed out.
+func (h *Hub) Leave(session string) { h.Bus.Publish(topicLeave, session) }
+
+// leave carries that out.
+func (h *Hub) leave(session string) {
+	h.mu.Lock()
+	held := keys(h.sessions[session])
+	for _, s := range held {
+		for d := range s.devices {
+			remove(h.devices, d, s)
+		}
+		clear(s.devices)
+	}
+	h.mu.Unlock()
+	for _, s := range held {
+		s.close(CloseRevoked, "signed out")
+	}
+}
+
 // onFrame hands a frame to the writer of its device, if it has a socket here.
 func (h *Hub) onFrame(payload string) {
 	var f frame
@@ -205,7 +226,7 @@ func (h *Hub) holds(device string) bool {
 // is found by the next look.
 func (h *Hub) enqueue(o order) {
 	select {
-	case h.queues[maphash.String(h.seed, o.frame.Device)%writers] <- o:
+	case h.queues[maphash.String(h.seed, o.frame.Device+o.leave)%writers] <- o:
 	default:
 		h.observe(Dropped)
 	}
@@ -218,9 +239,12 @@ func (h *Hub) write(ctx context.Context, q <-chan order) error {
 		case <-ctx.Done():
 			return nil
 		case o := <-q:
-			if o.revoke {
+			switch {
+			case o.leave != "":
+				h.leave(o.leave)
+			case o.revoke:
 				h.revoke(o.frame.Device)
-			} else {
+			default:
 				h.deliver(o.frame)
 			}
 		}

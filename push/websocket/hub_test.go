@@ -180,6 +180,26 @@ func TestJoin(t *testing.T) {
 	p.wantClosed(t, websocket.CloseRevoked)
 }
 
+// TestLeave: who signs out hears nothing more on any node, and others of the same
+// device go on.
+func TestLeave(t *testing.T) {
+	b := &bus{}
+	here, there := start(t, b, nil), start(t, b, nil)
+	p := there.connect(manner{})
+	there.client.Session = "s2" // another browser of the same device
+	other := there.connect(manner{})
+	here.hub.Leave("another session")
+	here.hub.Leave("s1")
+	p.wantClosed(t, websocket.CloseRevoked)
+	if err := (websocket.Sender{Hub: here.hub}).Send(t.Context(), address("d1"), show("r1")); err != nil {
+		t.Fatal(err)
+	}
+	if f := <-other.frames; f.Key != "r1" {
+		t.Errorf("got %+v", f)
+	}
+	other.wantOpen(t)
+}
+
 func TestSessionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := start(t, &bus{}, nil)

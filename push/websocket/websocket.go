@@ -1,11 +1,12 @@
 // Package websocket is the push channel of devices that are connected: a sender
 // like the others, and the hub that holds this node's sockets.
 //
-// A frame says that something happened to a request, and never what: the device
-// then asks for the pending ones, as it does whenever it connects. So a frame
+// A frame says that something happened to a request or to the user's devices, and
+// never what: the device then asks for the pending ones, as it does whenever it connects. So a frame
 // that is lost costs time and nothing else.
 //
 //	server: {"type":"show"|"clear"|"test","id":"…","key":"<request id>"}
+//	        {"type":"device","id":"…","key":"<device id>"}
 //	client: {"type":"ack","id":"…"}
 //
 // # Why
@@ -59,7 +60,7 @@ func (s Sender) Send(ctx context.Context, a push.Address, m push.Message) error 
 		return fmt.Errorf("%w: %w", push.ErrGone, err)
 	}
 	switch m.Kind {
-	case push.Show, push.Clear, push.Test:
+	case push.Show, push.Clear, push.Test, push.Devices:
 	default:
 		return fmt.Errorf("%w: kind %q", push.ErrUnfit, m.Kind)
 	}

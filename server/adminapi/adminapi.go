@@ -62,6 +62,7 @@ type Devices interface {
 	DevicesOf(ctx context.Context, u device.UserID) ([]device.Device, error)
 	Rename(ctx context.Context, id device.DeviceID, name string, by device.Actor) error
 	Revoke(ctx context.Context, id device.DeviceID, by device.Actor) error
+	Activate(ctx context.Context, id device.DeviceID, by device.Actor) error
 }
 
 // Pairings is the first screen's part of a pairing.

@@ -44,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, db: storetest.SQLite(t)}
 	w.people = &device.Service{
-		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Now: time.Now,
+		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, Now: time.Now,
 		RP: device.RelyingParty{RPID: "mitome.test", RPName: "Mitome", Origins: []string{"https://mitome.test"}},
 	}
 	guard := &adminapi.Guard{}
@@ -206,6 +206,12 @@ func TestWrongMatchCode(t *testing.T) {
 // paired makes a device of u, as the end of a pairing does.
 func (w *world) paired(u adminapi.User) device.Device {
 	w.t.Helper()
+	return w.begun(u, device.Active, time.Time{})
+}
+
+// begun is paired for a device that begins in that state.
+func (w *world) begun(u adminapi.User, state device.State, until time.Time) device.Device {
+	w.t.Helper()
 	now := time.Now()
 	if err := w.db.CreateSession(w.t.Context(), session.Session{ID: "s", JKT: "k", CreatedAt: now, ExpiresAt: now.Add(time.Hour)}); err != nil {
 		w.t.Fatal(err)
@@ -217,10 +223,10 @@ func (w *world) paired(u adminapi.User) device.Device {
 	if err := w.db.CreateEnrollment(w.t.Context(), e); err != nil {
 		w.t.Fatal(err)
 	}
-	d := device.Device{ID: "d-" + device.DeviceID(u.ID), User: e.User, Enrollment: e.ID, Name: "phone", State: device.Active, CreatedAt: now}
+	d := device.Device{ID: "d-" + device.DeviceID(u.ID), User: e.User, Enrollment: e.ID, Name: "phone", State: state, CreatedAt: now, ActiveAt: until}
 	c := device.Credential{ID: "c", Device: d.ID, WebAuthnID: []byte("w"), PublicKey: []byte("p"), CreatedAt: now}
 	e.State, e.Device = device.Completed, d.ID
-	if err := w.db.CompleteEnrollment(w.t.Context(), e, d, c, device.Mitome); err != nil {
+	if err := w.db.CompleteEnrollment(w.t.Context(), device.Completion{Next: e, Device: d, Passkey: c}, device.Mitome); err != nil {
 		w.t.Fatal(err)
 	}
 	return d

@@ -174,6 +174,13 @@ func (c *Client) RevokeDevice(ctx context.Context, id string) (Device, error) {
 	return out, err
 }
 
+// ActivateDevice lets a cooling device be active before its time.
+func (c *Client) ActivateDevice(ctx context.Context, id string) (Device, error) {
+	var out Device
+	err := c.call(ctx, http.MethodPost, "/v1/devices"+seg(id)+"/activate", nil, &out)
+	return out, err
+}
+
 // Offer begins a pairing.
 func (c *Client) Offer(ctx context.Context, user string) (Offer, error) {
 	var out Offer

@@ -16,8 +16,9 @@ type Device struct {
 	ID        string     `json:"id"`
 	User      string     `json:"user"`
 	Name      string     `json:"name"`
-	State     string     `json:"state"`
+	State     string     `json:"state" enum:"cooling,active,revoked"`
 	CreatedAt time.Time  `json:"created_at"`
+	ActiveAt  *time.Time `json:"active_at,omitempty" doc:"When a cooling device becomes active by itself."`
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
 }
 
@@ -25,11 +26,17 @@ func deviceOf(d device.Device) Device {
 	out := Device{
 		ID: string(d.ID), User: string(d.User), Name: d.Name, State: string(d.State), CreatedAt: d.CreatedAt.UTC(),
 	}
-	if !d.RevokedAt.IsZero() {
-		at := d.RevokedAt.UTC()
-		out.RevokedAt = &at
-	}
+	out.ActiveAt, out.RevokedAt = sometime(d.ActiveAt), sometime(d.RevokedAt)
 	return out
+}
+
+// sometime is t for a field that is left out while there is no such time.
+func sometime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 type deviceList struct {
@@ -53,6 +60,8 @@ func (a *API) mountDevices(api huma.API) {
 	web.Register(api, get("/v1/devices/{id}", "get-device", "One device"), a.getDevice)
 	web.Register(api, post("/v1/devices/{id}/rename", "rename-device", "Give a device another name", http.StatusOK), a.rename)
 	web.Register(api, post("/v1/devices/{id}/revoke", "revoke-device", "End a device for good", http.StatusOK), a.revoke)
+	web.Register(api, post("/v1/devices/{id}/activate", "activate-device",
+		"Let a cooling device be active before its time", http.StatusOK), a.activate)
 }
 
 func (a *API) listDevices(ctx context.Context, in *userPath) (*body[deviceList], error) {
@@ -81,6 +90,14 @@ func (a *API) rename(ctx context.Context, in *renameIn) (*body[Device], error) {
 
 func (a *API) revoke(ctx context.Context, in *devicePath) (*body[Device], error) {
 	if err := a.Devices.Revoke(ctx, device.DeviceID(in.ID), actorOf(ctx)); err != nil {
+		return nil, err
+	}
+	return a.getDevice(ctx, in)
+}
+
+// activate is for a user whose other devices are all out of reach.
+func (a *API) activate(ctx context.Context, in *devicePath) (*body[Device], error) {
+	if err := a.Devices.Activate(ctx, device.DeviceID(in.ID), actorOf(ctx)); err != nil {
 		return nil, err
 	}
 	return a.getDevice(ctx, in)

@@ -33,6 +33,7 @@ type Config struct {
 	Database       Database  `koanf:"database"`
 	Admin          Admin     `koanf:"admin"`
 	Sessions       Sessions  `koanf:"sessions"`
+	Pairing        Pairing   `koanf:"pairing"`
 	Log            LogConfig `koanf:"log"`
 	OPs            []OP      `koanf:"ops"`
 }
@@ -87,6 +88,12 @@ type Sessions struct {
 	Life time.Duration `koanf:"life" desc:"How long a device's session lasts; the device must be paired again after it." default:"9600h"`
 }
 
+// Pairing is how a user comes to have another device.
+type Pairing struct {
+	CoolingOff time.Duration `koanf:"cooling_off" desc:"How long a device that a user paired by herself waits before it may do anything, if she has one already; any of her older devices can confirm it at once, or cancel it." default:"24h"`
+	MaxDevices int           `koanf:"max_devices" desc:"How many devices one user may have, 1 to 100." default:"10"`
+}
+
 // LogConfig is how the log looks.
 type LogConfig struct {
 	Level  string `koanf:"level" desc:"debug, info, warn or error." default:"info"`
@@ -101,6 +108,7 @@ type OP struct {
 	Title    string                       `koanf:"title" desc:"What users see as the name of this OP." derived:"the name"`
 	Scopes   map[string]map[string]string `koanf:"scopes" desc:"What a scope lets the client do, for people to read: scope, then language, then text." derived:"the scope itself is shown"`
 	Rules    policy.Rules                 `koanf:"rules"`
+	SignIn   SignIn                       `koanf:"signin"`
 	Settings map[string]any               `koanf:",remain"`
 }
 
@@ -137,5 +145,6 @@ func (c *Config) derive() {
 	}
 	for i := range c.OPs {
 		set(&c.OPs[i].Title, c.OPs[i].Name)
+		c.OPs[i].deriveSignIn()
 	}
 }

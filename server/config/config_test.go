@@ -42,6 +42,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Database: Database{URL: "sqlite:/var/lib/mitome/mitome.db"},
 		Sessions: Sessions{Life: 400 * 24 * time.Hour},
+		Pairing:  Pairing{CoolingOff: 24 * time.Hour, MaxDevices: 10},
 		Log:      LogConfig{Level: "info", Format: "json"},
 		OPs:      []OP{{Name: "corp", Kind: "keycloak", Title: "corp"}},
 	}
@@ -49,6 +50,7 @@ func TestDefaults(t *testing.T) {
 		t.Error(d)
 	}
 	want.OPs[0].Rules, want.OPs[0].Settings = c.OPs[0].Rules, c.OPs[0].Settings
+	want.OPs[0].SignIn.Scopes = []string{"openid", "profile", "email"}
 	if d := cmp.Diff(want, c); d != "" {
 		t.Error(d)
 	}
@@ -153,6 +155,11 @@ func TestOneFault(t *testing.T) {
 		{"rp_id a top-level domain", "rp_id: example", "rp_id"},
 		{"relative database", "database: {url: 'sqlite:x.db'}", "database.url"},
 		{"negative life", "sessions: {life: -1h}", "sessions.life"},
+		{"no time to cool off", "pairing: {cooling_off: 59s}", "pairing.cooling_off"},
+		{"cooling for ever", "pairing: {cooling_off: 721h}", "pairing.cooling_off"},
+		{"negative cooling", "pairing: {cooling_off: -24h}", "pairing.cooling_off"},
+		{"fewer than one device", "pairing: {max_devices: -1}", "pairing.max_devices"},
+		{"more devices than anybody has", "pairing: {max_devices: 101}", "pairing.max_devices"},
 		{"a number for a name", "rp_name: 5", "rp_name"},
 	}
 	for _, tt := range tests {

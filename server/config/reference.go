@@ -32,6 +32,7 @@ func Reference(kinds []Kind) string {
 		{"TLS", "tls", reflect.TypeFor[TLS]()},
 		{"Database", "database", reflect.TypeFor[Database]()},
 		{"Sessions", "sessions", reflect.TypeFor[Sessions]()},
+		{"Pairing", "pairing", reflect.TypeFor[Pairing]()},
 		{"Log", "log", reflect.TypeFor[LogConfig]()},
 	} {
 		section(&b, s.title, s.key, s.typ, false)

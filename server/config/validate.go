@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // nameShape is the form of names that appear in URLs, logs and metrics.
@@ -40,11 +41,29 @@ func (c Config) Validate() Faults {
 	if !filepath.IsAbs(c.DataDir) {
 		f.add("data_dir", "must be an absolute path.")
 	}
+	c.Pairing.validate(&f)
 	oneOf(&f, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(&f, "log.format", c.Log.Format, "json", "text")
 	c.validateOPs(&f)
 	return f
 }
+
+// validate keeps the wait long enough to be noticed: it is the time in which a
+// user's older devices can stop somebody who has stolen her password.
+func (p Pairing) validate(f *Faults) {
+	if p.CoolingOff < minCooling || p.CoolingOff > maxCooling {
+		f.add("pairing.cooling_off", "must be between %v and %v.", minCooling, maxCooling)
+	}
+	if p.MaxDevices < 1 || p.MaxDevices > 100 {
+		f.add("pairing.max_devices", "must be from 1 to 100.")
+	}
+}
+
+// The bounds of pairing.cooling_off.
+const (
+	minCooling = time.Minute
+	maxCooling = 30 * 24 * time.Hour
+)
 
 func oneOf(f *Faults, path, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
@@ -204,6 +223,7 @@ func (c Config) validateOPs(f *Faults) {
 			f.add(path+".name", "repeats the name of another connection.")
 		}
 		names[o.Name] = true
+		o.SignIn.validate(f, path+".signin")
 		o.Rules.Check(func(key, text string) { f.add(path+".rules."+key, "%s", text) })
 	}
 }

@@ -121,7 +121,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people := &device.Service{Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Now: time.Now}
+	people := &device.Service{Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, Now: time.Now}
 	w.requests = &spy{Service: &approval.Service{Store: w.db, People: people, Policy: rules, Now: time.Now}}
 	w.user = pair(t, w.db)
 	log := slog.New(slog.NewTextHandler(w.log, nil))
@@ -146,7 +146,7 @@ func (w *world) observe(op, result string) {
 // pair stores a user with a device.
 func pair(t *testing.T, db *store.DB) device.User {
 	t.Helper()
-	people := devicetest.Stores{Users: db, Devices: db, Enrollments: db, Ceremonies: db}
+	people := devicetest.Stores{Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db}
 	s := session.Session{ID: "s1", CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	if err := db.CreateSession(t.Context(), s); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -31,6 +30,7 @@ const (
 // are wired by the caller; it must not be copied once in use.
 type Keeper struct {
 	Store     Store
+	Desks     DeskStore
 	PublicURL string // what clients call Mitome, without a slash at the end; proofs are made for it
 	Now       func() time.Time
 	Life      time.Duration // of a session; DefaultLife if zero
@@ -40,12 +40,11 @@ type Keeper struct {
 	known, strangers replays
 }
 
-// New makes a session bound to the key with thumbprint jkt, and stores nothing.
-// The token leaves Mitome once, here; what is kept is its hash.
+// New makes a session bound to the key with thumbprint jkt, or to a cookie if
+// that is empty, and stores nothing. The token leaves Mitome once, here; what is
+// kept is its hash.
 func (k *Keeper) New(jkt string) (token string, s Session) {
-	raw := make([]byte, tokenBytes)
-	rand.Read(raw) // never fails, says crypto/rand
-	token = base64.RawURLEncoding.EncodeToString(raw)
+	token = newToken()
 	life := k.Life
 	if life == 0 {
 		life = DefaultLife
@@ -63,11 +62,20 @@ func (k *Keeper) Issue(ctx context.Context, jkt string) (token string, s Session
 	return token, s, nil
 }
 
-// Authenticate returns the session for which r was made: its Authorization
-// header holds the token, its DPoP header a proof by the session's key for this
-// very call (RFC 9449 §7). A token with another's proof is no better than an
-// unknown token, so that a thief does not learn that it works.
+// Authenticate returns the session for which r was made: an app's, by its token
+// and a proof, or a browser's, by its cookie; never one where the other failed.
 func (k *Keeper) Authenticate(r *http.Request) (Session, error) {
+	if HasProof(r) {
+		return k.byProof(r)
+	}
+	return k.byCookie(r)
+}
+
+// byProof returns the session of an app: the Authorization header holds the
+// token, the DPoP header a proof by the session's key for this very call (RFC
+// 9449 §7). A token with another's proof is no better than an unknown token, so
+// that a thief does not learn that it works.
+func (k *Keeper) byProof(r *http.Request) (Session, error) {
 	token, err := tokenOf(r.Header)
 	if err != nil {
 		return Session{}, err

@@ -29,21 +29,38 @@ type Session struct {
 	JKT       string // RFC 7638 thumbprint of the DPoP key that must sign every call; empty for a browser
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	Devices   []device.Device // active ones that it stands for, at most one a user
+	Devices   []device.Device // that it stands for, at most one a user; none is revoked, some may be cooling
 }
 
 // Store keeps sessions. Package server/store implements it.
 type Store interface {
 	CreateSession(ctx context.Context, s Session) error
-	// Session returns the session with its active devices, in one indexed read;
+	// Session returns the session with its devices but the revoked, in one indexed read;
 	// ErrUnauthorized if there is none or it is over.
 	Session(ctx context.Context, id ID) (Session, error)
+	// SignIn stores in.Session, which stands for in.Device and for what
+	// in.Before stood for of other users, and ends in.Before. It returns
+	// device.ErrPasskey if the device was revoked or the passkey used meanwhile.
+	SignIn(ctx context.Context, in SignIn) error
+	// EndSession forgets a session and what it stood for. It is no error where
+	// there is none.
+	EndSession(ctx context.Context, id ID, by device.Actor) error
+}
+
+// SignIn is a passkey that opens a session.
+type SignIn struct {
+	Session Session
+	Before  ID // the session that the caller had, if any; it ends
+	Device  device.DeviceID
+	Used    device.CredentialUse
+	By      device.Actor
 }
 
 // The refusals of this package.
 var (
 	ErrUnauthorized = errors.New("session: no valid session")
 	ErrProof        = errors.New("session: no valid DPoP proof") // RFC 9449 §7.1, invalid_dpop_proof
+	ErrCrossSite    = errors.New("session: call of another site's page")
 	ErrBusy         = errors.New("session: too many proofs at once")
 	ErrNoDevice     = errors.New("session: stands for no device")
 )

@@ -86,6 +86,68 @@ func TestEachChangeIsAudited(t *testing.T) {
 	})
 }
 
+// TestLifeOfADeviceIsAudited: how a device came to be active or was stopped, and
+// who said so.
+func TestLifeOfADeviceIsAudited(t *testing.T) {
+	older := func(s devicetest.Stores, t *testing.T, u device.User) device.Actor {
+		d := s.NewDevice(t, u, s.Session(t), devicetest.Start)
+		return device.Actor{Kind: device.ActorDevice, ID: string(d.ID), IP: netip.MustParseAddr("192.0.2.1")}
+	}
+	tests := []struct {
+		name string
+		do   func(db *store.DB, t *testing.T, d device.DeviceID, by device.Actor) error
+		by   *device.Actor // nil: the older device
+		want audit.Word
+	}{
+		{"confirmed", func(db *store.DB, t *testing.T, d device.DeviceID, by device.Actor) error {
+			return db.ActivateDevice(t.Context(), d, by)
+		}, nil, audit.DeviceConfirmed},
+		{"in time", func(db *store.DB, t *testing.T, d device.DeviceID, by device.Actor) error {
+			return db.ActivateDevice(t.Context(), d, by)
+		}, &device.Mitome, audit.DeviceActivated},
+		{"by an administrator", func(db *store.DB, t *testing.T, d device.DeviceID, by device.Actor) error {
+			return db.ActivateDevice(t.Context(), d, by)
+		}, &devicetest.Admin, audit.DeviceActivated},
+		{"cancelled", func(db *store.DB, t *testing.T, d device.DeviceID, by device.Actor) error {
+			return db.CancelDevice(t.Context(), d, by)
+		}, nil, audit.DeviceCancelled},
+		{"lost", func(db *store.DB, t *testing.T, d device.DeviceID, by device.Actor) error {
+			creds, err := db.CredentialsOf(t.Context(), device.DeviceID(by.ID))
+			if err != nil {
+				return err
+			}
+			return db.LoseDevice(t.Context(), d, device.CredentialUse{ID: creds[0].ID, Before: 1, SignCount: 2}, by)
+		}, nil, audit.DeviceLost},
+	}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		for _, tt := range tests {
+			s := people(db)
+			u := s.NewUser(t, "corp", tt.name)
+			by := older(s, t, u)
+			if tt.by != nil {
+				by = *tt.by
+			}
+			d := s.NewCooling(t, u, s.Session(t), devicetest.Start)
+			if err := tt.do(db, t, d.ID, by); err != nil {
+				t.Fatalf("%s: %v", tt.name, err)
+			}
+			for _, word := range []audit.Word{audit.DeviceCooling, tt.want} {
+				if n := count(t, db, `SELECT COUNT(*) FROM audit WHERE word = $1 AND device_id = $2 AND user_id = $3`, word, d.ID, u.ID); n != 1 {
+					t.Errorf("%s: %d rows of %s", tt.name, n, word)
+				}
+			}
+			n := count(t, db, `SELECT COUNT(*) FROM audit WHERE device_id = $1 AND word = $2 AND actor_kind = $3 AND actor_id = $4`,
+				d.ID, tt.want, by.Kind, by.ID)
+			if n != 1 {
+				t.Errorf("%s: the log does not say who", tt.name)
+			}
+			if n := count(t, db, `SELECT COUNT(*) FROM audit WHERE device_id = $1 AND word = $2`, d.ID, audit.DeviceRevoked); n != 0 {
+				t.Errorf("%s: it is called a revocation besides", tt.name)
+			}
+		}
+	})
+}
+
 func TestRefusalAtTheDoorIsAudited(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		r, _, err := approval.Step(approvaltest.Request(""), approval.Refused{Reason: approval.ReasonUnknownUser}, approvaltest.Start)
@@ -116,11 +178,14 @@ func TestAuditIsOfTheTransaction(t *testing.T) {
 		again := approvaltest.Request(u.ID)
 		again.RefHash = r.RefHash
 		for what, err := range map[string]error{
-			"stale update":   db.UpdateRequest(ctx, approval.Change{Next: stale}),
-			"stale charge":   db.ChargeCode(ctx, stale, approvaltest.Start),
-			"user twice":     db.CreateUser(ctx, u, devicetest.Admin),
-			"unknown device": db.RevokeDevice(ctx, "none", devicetest.Admin),
-			"repeated ask":   func() error { _, err := db.CreateRequest(ctx, again, nil, device.Mitome); return err }(),
+			"stale update":    db.UpdateRequest(ctx, approval.Change{Next: stale}),
+			"stale charge":    db.ChargeCode(ctx, stale, approvaltest.Start),
+			"user twice":      db.CreateUser(ctx, u, devicetest.Admin),
+			"unknown device":  db.RevokeDevice(ctx, "none", devicetest.Admin),
+			"no cooling one":  db.CancelDevice(ctx, "none", devicetest.Admin),
+			"nothing to warm": db.ActivateDevice(ctx, "none", devicetest.Admin),
+			"no passkey":      db.LoseDevice(ctx, "none", device.CredentialUse{ID: "none"}, devicetest.Admin),
+			"repeated ask":    func() error { _, err := db.CreateRequest(ctx, again, nil, device.Mitome); return err }(),
 		} {
 			if err == nil {
 				t.Errorf("%s: no error", what)

@@ -59,13 +59,19 @@ func (t *tx) spend(ctx context.Context, c approval.Change) error {
 		}
 	}
 	if u := c.Used; u != nil {
-		err := t.must(ctx, approval.ErrConflict, q(`
-			UPDATE credentials SET sign_count = $1, backed_up = $2, used_at = $3
-			WHERE id = $4 AND sign_count = $5`,
-			u.SignCount, u.BackedUp, micros(t.now), u.ID, u.Before))
-		if err != nil {
-			return fmt.Errorf("move sign counter: %w", err)
-		}
+		return t.use(ctx, *u, approval.ErrConflict)
+	}
+	return nil
+}
+
+// use moves a passkey's counter, or returns conflict if that moved meanwhile.
+func (t *tx) use(ctx context.Context, u device.CredentialUse, conflict error) error {
+	err := t.must(ctx, conflict, q(`
+		UPDATE credentials SET sign_count = $1, backed_up = $2, used_at = $3
+		WHERE id = $4 AND sign_count = $5`,
+		u.SignCount, u.BackedUp, micros(t.now), u.ID, u.Before))
+	if err != nil {
+		return fmt.Errorf("move sign counter: %w", err)
 	}
 	return nil
 }

@@ -14,14 +14,17 @@ import (
 // TopicRevoked carries the id of a device that was revoked a moment ago.
 const TopicRevoked = "device.revoked"
 
-const deviceColumns = `d.id, d.user_id, d.enrollment_id, d.name, d.state, d.created_at, d.revoked_at`
+const deviceColumns = `d.id, d.user_id, d.enrollment_id, d.name, d.state, d.created_at, d.active_at, d.revoked_at`
 
 func scanDevice(row scanner) (d device.Device, err error) {
 	return d, row.Scan(deviceDest(&d)...)
 }
 
 func deviceDest(d *device.Device) []any {
-	return []any{&d.ID, &d.User, &d.Enrollment, &d.Name, &d.State, timeColumn{&d.CreatedAt}, timeColumn{&d.RevokedAt}}
+	return []any{
+		&d.ID, &d.User, &d.Enrollment, &d.Name, &d.State,
+		timeColumn{&d.CreatedAt}, timeColumn{&d.ActiveAt}, timeColumn{&d.RevokedAt},
+	}
 }
 
 func targetAAD(id push.AddressID) seal.AAD {
@@ -94,16 +97,16 @@ func (db *DB) RenameDevice(ctx context.Context, id device.DeviceID, name string,
 
 // RevokeDevice implements device.Devices.
 func (db *DB) RevokeDevice(ctx context.Context, id device.DeviceID, by device.Actor) error {
-	return db.inTx(ctx, func(t *tx) error { return t.revoke(ctx, id, by) })
+	return db.inTx(ctx, func(t *tx) error { return t.revoke(ctx, id, audit.DeviceRevoked, by) })
 }
 
-// revoke ends a device and all that it had.
-func (t *tx) revoke(ctx context.Context, id device.DeviceID, by device.Actor) error {
+// revoke ends a device and all that it had; word says how it came to that.
+func (t *tx) revoke(ctx context.Context, id device.DeviceID, word audit.Word, by device.Actor) error {
 	was, err := first(ctx, t, q(`SELECT `+deviceColumns+` FROM devices d WHERE d.id = $1`, id), scanDevice)
 	if err != nil {
 		return fmt.Errorf("revoke device: %w", instead(err, device.ErrDeviceNotFound))
 	}
-	n, err := t.exec(ctx, `UPDATE devices SET state = 'revoked', revoked_at = $1 WHERE id = $2 AND state = 'active'`,
+	n, err := t.exec(ctx, `UPDATE devices SET state = 'revoked', active_at = 0, revoked_at = $1 WHERE id = $2 AND state <> 'revoked'`,
 		micros(t.now), id)
 	if err != nil {
 		return fmt.Errorf("revoke device: %w", err)
@@ -121,7 +124,10 @@ func (t *tx) revoke(ctx context.Context, id device.DeviceID, by device.Actor) er
 		}
 	}
 	t.words = append(t.words, notice{TopicRevoked, string(id)})
-	return t.audit(ctx, audit.Entry{Word: audit.DeviceRevoked, By: by, User: was.User, Device: id})
+	if err := t.tell(ctx, was.User, id, ""); err != nil {
+		return err
+	}
+	return t.audit(ctx, audit.Entry{Word: word, By: by, User: was.User, Device: id})
 }
 
 // RevokedSince returns the devices that were revoked at t or later. Those who
@@ -135,17 +141,19 @@ func (db *DB) RevokedSince(ctx context.Context, t time.Time) ([]device.DeviceID,
 	return ids, nil
 }
 
+const credentialColumns = `id, device_id, webauthn_id, public_key, aaguid, attestation, sign_count,
+	backup_eligible, backed_up, transports, created_at`
+
+func scanCredential(row scanner) (c device.Credential, err error) {
+	err = row.Scan(&c.ID, &c.Device, &c.WebAuthnID, &c.PublicKey, &c.AAGUID, &c.Attestation, &c.SignCount,
+		&c.BackupEligible, &c.BackedUp, jsonInto(&c.Transports), timeColumn{&c.CreatedAt})
+	return c, err
+}
+
 // CredentialsOf implements device.Devices.
 func (db *DB) CredentialsOf(ctx context.Context, id device.DeviceID) ([]device.Credential, error) {
-	out, err := collect(ctx, db.reader(), q(`
-		SELECT id, device_id, webauthn_id, public_key, aaguid, attestation, sign_count,
-			backup_eligible, backed_up, transports, created_at
-		FROM credentials WHERE device_id = $1 ORDER BY created_at, id`, id),
-		func(row scanner) (c device.Credential, err error) {
-			err = row.Scan(&c.ID, &c.Device, &c.WebAuthnID, &c.PublicKey, &c.AAGUID, &c.Attestation, &c.SignCount,
-				&c.BackupEligible, &c.BackedUp, jsonInto(&c.Transports), timeColumn{&c.CreatedAt})
-			return c, err
-		})
+	out, err := collect(ctx, db.reader(), q(`SELECT `+credentialColumns+`
+		FROM credentials WHERE device_id = $1 ORDER BY created_at, id`, id), scanCredential)
 	if err != nil {
 		return nil, fmt.Errorf("read credentials: %w", err)
 	}

@@ -93,26 +93,44 @@ func (t *tx) auditEnrollment(ctx context.Context, e device.Enrollment, by device
 }
 
 // CompleteEnrollment implements device.Enrollments.
-func (db *DB) CompleteEnrollment(ctx context.Context, next device.Enrollment, d device.Device, c device.Credential, by device.Actor) error {
+func (db *DB) CompleteEnrollment(ctx context.Context, c device.Completion, by device.Actor) error {
+	d := c.Device
 	return db.inTx(ctx, func(t *tx) error {
-		if err := t.moveEnrollment(ctx, next, by); err != nil {
+		if err := t.moveEnrollment(ctx, c.Next, by); err != nil {
 			return err
 		}
-		_, err := t.exec(ctx, `
-			INSERT INTO devices (id, user_id, enrollment_id, name, state, created_at, revoked_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			d.ID, d.User, next.ID, d.Name, d.State, micros(d.CreatedAt), micros(d.RevokedAt))
-		if err != nil {
-			return fmt.Errorf("insert device: %w", err)
-		}
-		if err := t.addAddresses(ctx, d); err != nil {
+		if err := t.hasStill(ctx, d.User, c.Had); err != nil {
 			return err
 		}
-		if err := t.addCredential(ctx, c); err != nil {
+		if err := t.addDevice(ctx, d, by); err != nil {
 			return err
 		}
-		return t.tie(ctx, next.Session, d, by)
+		if err := t.addCredential(ctx, c.Passkey); err != nil {
+			return err
+		}
+		if err := t.tie(ctx, c.Next.Session, d, by); err != nil {
+			return err
+		}
+		return t.tell(ctx, d.User, d.ID, d.ID)
 	})
+}
+
+// addDevice stores a device with its addresses.
+func (t *tx) addDevice(ctx context.Context, d device.Device, by device.Actor) error {
+	_, err := t.exec(ctx, `
+		INSERT INTO devices (id, user_id, enrollment_id, name, state, created_at, active_at, revoked_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		d.ID, d.User, d.Enrollment, d.Name, d.State, micros(d.CreatedAt), micros(d.ActiveAt), micros(d.RevokedAt))
+	if err != nil {
+		return fmt.Errorf("insert device: %w", err)
+	}
+	if err := t.addAddresses(ctx, d); err != nil {
+		return err
+	}
+	if d.State != device.Cooling {
+		return nil
+	}
+	return t.audit(ctx, audit.Entry{Word: audit.DeviceCooling, By: by, User: d.User, Device: d.ID})
 }
 
 // addCredential stores a passkey. One that is registered already is refused, of

@@ -19,6 +19,7 @@ const (
 	jobNotify = "notify"
 	jobClear  = "clear"
 	jobReport = "report"
+	jobDevice = "device"
 )
 
 // topicOutbox tells other nodes that jobs were stored.
@@ -41,13 +42,21 @@ func (t *tx) queue(ctx context.Context, r approval.Request, effects []approval.E
 		default:
 			return fmt.Errorf("store: unknown effect %T", e)
 		}
-		_, err := t.exec(ctx, `INSERT INTO outbox (id, kind, subject, target, due_at, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-			newID(), kind, r.ID, target, micros(due), micros(t.now))
-		if err != nil {
-			return fmt.Errorf("queue %s: %w", kind, err)
+		if err := t.enqueue(ctx, kind, string(r.ID), target, due); err != nil {
+			return err
 		}
-		t.queued = true
 	}
+	return nil
+}
+
+// enqueue stores one job.
+func (t *tx) enqueue(ctx context.Context, kind, subject, target string, due time.Time) error {
+	_, err := t.exec(ctx, `INSERT INTO outbox (id, kind, subject, target, due_at, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		newID(), kind, subject, target, micros(due), micros(t.now))
+	if err != nil {
+		return fmt.Errorf("queue %s: %w", kind, err)
+	}
+	t.queued = true
 	return nil
 }
 

@@ -106,6 +106,26 @@ func (db *DB) PendingFor(ctx context.Context, users []device.UserID, now time.Ti
 	return out, nil
 }
 
+// EndedFor implements approval.Past. The handle is not read: nothing is sent to
+// the OP for what is over.
+func (db *DB) EndedFor(ctx context.Context, users []device.UserID, limit int) ([]approval.Request, error) {
+	if len(users) == 0 {
+		return nil, nil
+	}
+	args := []any{limit}
+	for _, u := range users {
+		args = append(args, u)
+	}
+	out, err := collect(ctx, db.reader(), q(`SELECT `+openColumns+` FROM requests r
+		WHERE r.state <> 'pending' AND r.user_id IN (`+list(2, len(users))+`)
+		ORDER BY r.created_at DESC, r.id LIMIT $1`, args...),
+		func(row scanner) (approval.Request, error) { return scanOpen(row) })
+	if err != nil {
+		return nil, fmt.Errorf("ended requests: %w", err)
+	}
+	return out, nil
+}
+
 // DueRequests implements approval.Store.
 func (db *DB) DueRequests(ctx context.Context, now time.Time, limit int) ([]approval.Request, error) {
 	out, err := collect(ctx, db.reader(), q(`SELECT `+requestColumns+` FROM requests r

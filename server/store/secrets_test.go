@@ -29,7 +29,7 @@ type secrets map[string]string
 func plant(t *testing.T, db *store.DB, ring *seal.Ring) secrets {
 	t.Helper()
 	ctx, s := t.Context(), all(db)
-	svc := device.Service{Users: db, Devices: db, Enrollments: db, Ceremonies: db, Now: time.Now}
+	svc := device.Service{Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Now: time.Now}
 	keeper := session.Keeper{Store: db, Now: time.Now}
 
 	token, held, err := keeper.Issue(ctx, "jkt")
@@ -124,8 +124,9 @@ func TestSealedColumnsAreKnown(t *testing.T) {
 	open := []string{
 		"hints.hash", "enrollments.secret_hash", "requests.ref_hash", "requests.fingerprint", "requests.code_mac", // hashes
 		"credentials.webauthn_id", "credentials.public_key", "credentials.aaguid", // public
-		"challenges.nonce", // worthless without the passkey
-		"challenges.view",  // what the request's own row says
+		"challenges.nonce",                     // worthless without the passkey
+		"challenges.view",                      // what the request's own row says
+		"gestures.nonce", "gestures.statement", // the same of another act
 		"audit.salt",
 	}
 	db := storetest.Postgres(t)

@@ -4,17 +4,73 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mitome-ciba/mitome/approval/audit"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/server/session"
 )
 
 // CreateSession implements session.Store.
 func (db *DB) CreateSession(ctx context.Context, s session.Session) error {
+	return db.inTx(ctx, func(t *tx) error { return t.addSession(ctx, s) })
+}
+
+func (t *tx) addSession(ctx context.Context, s session.Session) error {
+	_, err := t.exec(ctx, `INSERT INTO sessions (id, jkt, created_at, expires_at) VALUES ($1, $2, $3, $4)`,
+		s.ID, s.JKT, micros(s.CreatedAt), micros(s.ExpiresAt))
+	if err != nil {
+		return fmt.Errorf("insert session: %w", err)
+	}
+	return nil
+}
+
+// SignIn implements session.Store. The session is a new one each time, so that
+// nobody can have planted the one that is signed in.
+func (db *DB) SignIn(ctx context.Context, in session.SignIn) error {
 	return db.inTx(ctx, func(t *tx) error {
-		_, err := t.exec(ctx, `INSERT INTO sessions (id, jkt, created_at, expires_at) VALUES ($1, $2, $3, $4)`,
-			s.ID, s.JKT, micros(s.CreatedAt), micros(s.ExpiresAt))
+		user, err := first(ctx, t, q(`SELECT user_id FROM devices WHERE id = $1 AND state <> 'revoked'`, in.Device), one[device.UserID])
 		if err != nil {
-			return fmt.Errorf("insert session: %w", err)
+			return fmt.Errorf("sign in: %w", instead(err, device.ErrPasskey))
+		}
+		if err := t.use(ctx, in.Used, device.ErrPasskey); err != nil {
+			return err
+		}
+		if err := t.addSession(ctx, in.Session); err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `
+			INSERT INTO session_devices (session_id, user_id, device_id, created_at)
+			SELECT $1, user_id, device_id, created_at FROM session_devices WHERE session_id = $2 AND user_id <> $3`,
+			in.Session.ID, in.Before, user)
+		if err != nil {
+			return fmt.Errorf("carry devices over: %w", err)
+		}
+		if _, err := t.exec(ctx, `DELETE FROM sessions WHERE id = $1`, in.Before); err != nil {
+			return fmt.Errorf("end session: %w", err)
+		}
+		_, err = t.exec(ctx, `INSERT INTO session_devices (session_id, user_id, device_id, created_at) VALUES ($1, $2, $3, $4)`,
+			in.Session.ID, user, in.Device, micros(t.now))
+		if err != nil {
+			return fmt.Errorf("tie device to session: %w", err)
+		}
+		return t.audit(ctx, audit.Entry{Word: audit.SignedIn, By: in.By, User: user, Device: in.Device})
+	})
+}
+
+// EndSession implements session.Store.
+func (db *DB) EndSession(ctx context.Context, id session.ID, by device.Actor) error {
+	return db.inTx(ctx, func(t *tx) error {
+		tied, err := collect(ctx, t, q(`SELECT device_id, user_id FROM session_devices WHERE session_id = $1 ORDER BY device_id`, id),
+			func(row scanner) (d device.Device, err error) { return d, row.Scan(&d.ID, &d.User) })
+		if err != nil {
+			return fmt.Errorf("read devices of session: %w", err)
+		}
+		if _, err := t.exec(ctx, `DELETE FROM sessions WHERE id = $1`, id); err != nil {
+			return fmt.Errorf("delete session: %w", err)
+		}
+		for _, d := range tied {
+			if err := t.audit(ctx, audit.Entry{Word: audit.SignedOut, By: by, User: d.User, Device: d.ID}); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -30,7 +86,7 @@ func (t *tx) tie(ctx context.Context, session string, d device.Device, by device
 		return fmt.Errorf("read devices of session: %w", err)
 	}
 	for _, old := range before {
-		if err := t.revoke(ctx, old, by); err != nil {
+		if err := t.revoke(ctx, old, audit.DeviceRevoked, by); err != nil {
 			return err
 		}
 	}
@@ -52,10 +108,10 @@ func (db *DB) Session(ctx context.Context, id session.ID) (session.Session, erro
 	var out session.Session
 	s := q(`SELECT s.id, s.jkt, s.created_at, s.expires_at,
 			COALESCE(d.id, ''), COALESCE(d.user_id, ''), COALESCE(d.enrollment_id, ''), COALESCE(d.name, ''),
-			COALESCE(d.state, ''), COALESCE(d.created_at, 0), COALESCE(d.revoked_at, 0)
+			COALESCE(d.state, ''), COALESCE(d.created_at, 0), COALESCE(d.active_at, 0), COALESCE(d.revoked_at, 0)
 		FROM sessions s
 		LEFT JOIN session_devices x ON x.session_id = s.id
-		LEFT JOIN devices d ON d.id = x.device_id AND d.state = 'active'
+		LEFT JOIN devices d ON d.id = x.device_id AND d.state <> 'revoked'
 		WHERE s.id = $1 AND s.expires_at > $2
 		ORDER BY d.created_at, d.id`, id, micros(t.now))
 	err := t.each(ctx, s, func(row scanner) error {

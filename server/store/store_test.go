@@ -10,6 +10,7 @@ import (
 	"github.com/mitome-ciba/mitome/approval/approvaltest"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/device/devicetest"
+	"github.com/mitome-ciba/mitome/push"
 	"github.com/mitome-ciba/mitome/server/outbox"
 	"github.com/mitome-ciba/mitome/server/session"
 	"github.com/mitome-ciba/mitome/server/store"
@@ -40,7 +41,7 @@ func TestApprovalStore(t *testing.T) {
 // people is db as package devicetest wants it.
 func people(db *store.DB) devicetest.Stores {
 	return devicetest.Stores{
-		Users: db, Devices: db, Enrollments: db, Ceremonies: db,
+		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Passkeys: db,
 		Session: func(t testing.TB) string { return string(newSession(t, db)) },
 		SessionDevices: func(t testing.TB, id string) []device.Device {
 			t.Helper()
@@ -49,6 +50,24 @@ func people(db *store.DB) devicetest.Stores {
 				t.Fatal(err)
 			}
 			return s.Devices
+		},
+		Told: func(t testing.TB, id device.DeviceID) []push.AddressID {
+			t.Helper()
+			rows, err := db.RawRead().QueryContext(t.Context(),
+				`SELECT target FROM outbox WHERE kind = 'device' AND subject = $1 ORDER BY created_at, id`, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			var out []push.AddressID
+			for rows.Next() {
+				var a push.AddressID
+				if err := rows.Scan(&a); err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, a)
+			}
+			return out
 		},
 	}
 }

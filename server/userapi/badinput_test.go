@@ -17,7 +17,7 @@ import (
 // route is one call of the device API as an honest phone would make it.
 type route struct {
 	method, path string // as declared
-	id           string // what stands for its parameter: "pairing" or "request"
+	id           string // what stands for its parameter: "pairing", "request" or "device"
 	body         map[string]any
 	open         bool // needs no session
 }
@@ -33,7 +33,17 @@ var routes = []route{
 	{"POST", "/v1/requests/:id/challenge", "request", nil, false},
 	{"POST", "/v1/requests/:id/decision", "request", map[string]any{"verdict": "deny", "not_me": false, "user_code": "1"}, false},
 	{"GET", "/v1/devices", "", nil, false},
+	{"PATCH", "/v1/devices/:id", "device", map[string]any{"name": "Phone"}, false},
+	{"DELETE", "/v1/devices/:id", "device", nil, false},
+	{"POST", "/v1/devices/:id/confirm", "device", nil, false},
+	{"POST", "/v1/devices/:id/lost/challenge", "device", nil, false},
+	{"POST", "/v1/devices/:id/lost", "device", map[string]any{"assertion": map[string]any{}}, false},
+	{"GET", "/v1/requests/wait", "", nil, false},
+	{"GET", "/v1/history", "", nil, false},
 	{"GET", "/v1/socket", "", nil, false},
+	{"POST", "/v1/session/challenge", "", nil, true}, // these two are a browser's: see browser_test.go
+	{"POST", "/v1/session", "", nil, true},
+	{"DELETE", "/v1/session", "", nil, false},
 	{"GET", "/.well-known/jwks.json", "", nil, true},
 }
 
@@ -79,7 +89,7 @@ func newStage(t *testing.T) stage {
 			t.Fatal(err)
 		}
 		if name == "alice" {
-			s.alice, s.ids = p, map[string]string{"request": string(r.ID), "pairing": c.ID}
+			s.alice, s.ids = p, map[string]string{"request": string(r.ID), "pairing": c.ID, "device": string(p.device.ID)}
 		} else {
 			s.mallory = p
 		}
@@ -182,7 +192,11 @@ func TestReplayedCall(t *testing.T) {
 		}
 		s.alice.send(c)
 		t.Run(r.name(), func(t *testing.T) {
-			s.unharmed(t, s.alice, c).wantProblem(t, 401, "invalid_dpop_proof")
+			typ := "invalid_dpop_proof"
+			if r.name() == "DELETE /v1/session" { // there is nothing left to prove
+				typ = "unauthorized"
+			}
+			s.unharmed(t, s.alice, c).wantProblem(t, 401, typ)
 		})
 	}
 }
@@ -228,7 +242,7 @@ func TestBadPaths(t *testing.T) {
 			return s.unharmed(t, s.alice, c)
 		}
 		t.Run(r.name(), func(t *testing.T) {
-			do("DELETE", path).wantProblem(t, 405, "method_not_allowed")
+			do("PUT", path).wantProblem(t, 405, "method_not_allowed")
 			do(r.method, path+"/").wantProblem(t, 404, "not_found")
 			if r.id != "" {
 				do(r.method, r.at(strings.Repeat("x", 65))).wantProblem(t, 422, "invalid_request")
@@ -287,7 +301,7 @@ func TestBadBodies(t *testing.T) {
 				tests = append(tests, bad{field + " too long", with(field, strings.Repeat("x", 2000)), "", 422, "invalid_request"})
 			}
 		}
-		for _, field := range []string{"secret", "device_name", "credential", "verdict"} {
+		for _, field := range []string{"secret", "device_name", "credential", "verdict", "name", "assertion"} {
 			if _, ok := r.body[field]; ok {
 				tests = append(tests, bad{"no " + field, with(field, nil), "", 422, "invalid_request"},
 					bad{field + " as null", with(field, json.RawMessage("null")), "", 422, "invalid_request"})

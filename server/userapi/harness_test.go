@@ -71,11 +71,11 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { w.raw.Close() })
 	signer := must(sign.New(ring.SigningKey()))(t)
 	w.devices = &device.Service{
-		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Now: w.now,
+		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, Passkeys: w.db, Now: w.now,
 		RP: device.RelyingParty{RPID: rpID, RPName: "Mitome", Origins: []string{origin}},
 	}
 	w.approvals = &approval.Service{
-		Store: w.db, Challenges: w.db, Failures: w.db, People: w.devices, Passkeys: w.devices,
+		Store: w.db, Challenges: w.db, Failures: w.db, Past: w.db, People: w.devices, Passkeys: w.devices,
 		Codes: ring, Policy: must(policy.New(policy.Rules{}, nil))(t),
 		Views: &show.Shower{Catalogue: must(show.Load())(t)}, Signer: signer,
 		Issuer: origin, RPID: rpID, Now: w.now,
@@ -94,7 +94,7 @@ func newWorld(t *testing.T) *world {
 	w.run(w.db.RunBus)
 	w.keeper = &session.Keeper{Store: w.db, Now: w.now}
 	w.serve(&userapi.Handler{
-		Sessions: w.keeper, Pairings: w.devices, People: w.devices, Approvals: w.approvals, Sockets: w.hub,
+		Sessions: w.keeper, Pairings: w.devices, People: w.devices, Devices: w.devices, Approvals: w.approvals, Unlocks: w.devices, Sockets: w.hub,
 		Keys: func() ([]byte, error) { return json.Marshal(signer.Published()) }, Version: "test",
 	})
 	return w

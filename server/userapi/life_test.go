@@ -118,14 +118,15 @@ func TestDecision(t *testing.T) {
 		state   string
 		verdict string
 		reason  approval.Reason
+		how     string
 	}{
-		{"approve", func(id approval.RequestID) answer { return p.approve(id, "corp", "") }, "approved", "approve", ""},
+		{"approve", func(id approval.RequestID) answer { return p.approve(id, "corp", "") }, "approved", "approve", "", "passkey"},
 		{"deny", func(id approval.RequestID) answer {
 			return p.do("POST", "/v1/requests/"+string(id)+"/decision", map[string]any{"verdict": "deny"})
-		}, "denied", "deny", approval.ReasonUser},
+		}, "denied", "deny", approval.ReasonUser, "device"},
 		{"not me", func(id approval.RequestID) answer {
 			return p.do("POST", "/v1/requests/"+string(id)+"/decision", map[string]any{"verdict": "deny", "not_me": true})
-		}, "denied", "deny", approval.ReasonNotMe},
+		}, "denied", "deny", approval.ReasonNotMe, "device"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -146,6 +147,9 @@ func TestDecision(t *testing.T) {
 			p.do("GET", path, nil).want(t, 200, &one)
 			if one.State != tt.state || one.Decision == nil || one.Decision.Verdict != tt.verdict || one.Decision.DeviceName != "Pixel" {
 				t.Errorf("shown as %+v", one)
+			}
+			if d := one.Decision; d.How != tt.how || d.Reason != string(tt.reason) || !d.This {
+				t.Errorf("decided as %+v, want %s by this device", d, tt.how)
 			}
 			stored := must(w.db.Request(t.Context(), r.ID))(t)
 			if stored.Decision.Reason != tt.reason || stored.Decision.Device != p.device.ID {
@@ -203,11 +207,21 @@ func TestCode(t *testing.T) {
 		t.Errorf("%d tries charged, want 1", tries)
 	}
 	p.approve(r.ID, "corp", "483-920").want(t, 200, nil)
+	var one request
+	p.do("GET", "/v1/requests/"+string(r.ID), nil).want(t, 200, &one)
+	if d := one.Decision; d == nil || d.How != "passkey_and_code" {
+		t.Errorf("decided as %+v", d)
+	}
 	last := w.ask(alice, "111111")
 	for range approval.MaxCodeTries - 1 {
 		p.approve(last.ID, "corp", "222222").wantProblem(t, 403, "user_code_wrong")
 	}
 	p.approve(last.ID, "corp", "222222").wantProblem(t, 403, "user_code_locked")
+	var locked request
+	p.do("GET", "/v1/requests/"+string(last.ID), nil).want(t, 200, &locked)
+	if d := locked.Decision; d == nil || d.How != "mitome" || d.DeviceName != "" || d.This {
+		t.Errorf("locked, and decided as %+v", d)
+	}
 	late := p.approve(w.ask(alice, "333333").ID, "corp", "333333")
 	late.wantProblem(t, 429, "user_code_wait")
 	if late.header.Get("Retry-After") == "" {

@@ -3,7 +3,9 @@ package userapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -24,27 +26,50 @@ type newSession struct {
 type newSessionKey struct{}
 
 // claimant finds out who claims: a session that there is already, and that gets
-// one more device, or a key that there is no session for yet.
+// one more device, or an app's key or a browser that has no session yet.
 func (h *Handler) claimant(c *gin.Context) {
 	ctx := c.Request.Context()
-	err := h.claims.take(web.IP(ctx), h.Sessions.Now())
-	if err == nil && session.HasToken(c.Request) {
-		var s session.Session
-		s, err = h.Sessions.Authenticate(c.Request)
-		ctx = session.With(ctx, s)
-	} else if err == nil {
-		var fresh newSession
-		var jkt string
-		jkt, err = h.Sessions.Proof(c.Request)
-		fresh.token, fresh.session = h.Sessions.New(jkt)
-		ctx = session.With(context.WithValue(ctx, newSessionKey{}, fresh), fresh.session)
+	err := h.claims.Take(web.IP(ctx), h.Sessions.Now())
+	var s session.Session
+	var fresh *newSession
+	if err == nil {
+		s, fresh, err = h.claimedBy(c.Request)
 	}
 	if err != nil {
 		web.Fail(c, err)
 		return
 	}
-	c.Request = c.Request.WithContext(ctx)
+	if fresh != nil {
+		ctx = context.WithValue(ctx, newSessionKey{}, fresh)
+	}
+	c.Request = c.Request.WithContext(session.With(ctx, s))
 	c.Next()
+}
+
+// claimedBy returns the session that claims; fresh if there is none yet.
+func (h *Handler) claimedBy(r *http.Request) (s session.Session, fresh *newSession, err error) {
+	var jkt string
+	switch {
+	case session.HasToken(r):
+		s, err = h.Sessions.Authenticate(r)
+		return s, nil, err
+	case session.HasProof(r) || !session.FromPage(r):
+		jkt, err = h.Sessions.Proof(r)
+	default:
+		if err = h.Sessions.SameOrigin(r); err != nil {
+			break
+		}
+		s, err = h.Sessions.Authenticate(r)
+		if !errors.Is(err, session.ErrUnauthorized) {
+			return s, nil, err
+		}
+		err = nil // a browser that comes for the first time
+	}
+	if err != nil {
+		return session.Session{}, nil, err
+	}
+	token, s := h.Sessions.New(jkt)
+	return s, &newSession{token, s}, nil
 }
 
 type claimIn struct {
@@ -55,9 +80,10 @@ type claimIn struct {
 }
 
 type claimOut struct {
-	Body struct {
+	SetCookie string `header:"Set-Cookie" doc:"For a browser, in place of access_token"`
+	Body      struct {
 		Pairing
-		AccessToken string `json:"access_token,omitempty" doc:"Absent if the caller sent a token: it keeps that one"`
+		AccessToken string `json:"access_token,omitempty" doc:"Absent if the caller sent a token or cookie: it keeps that one"`
 		TokenType   string `json:"token_type,omitempty"`
 	}
 }
@@ -86,11 +112,17 @@ func (h *Handler) claim(ctx context.Context, in *claimIn) (*claimOut, error) {
 	}
 	var out claimOut
 	out.Body.Pairing = pairingOf(e)
-	if fresh, ok := ctx.Value(newSessionKey{}).(newSession); ok {
+	if fresh, ok := ctx.Value(newSessionKey{}).(*newSession); ok {
 		if err := h.Sessions.Store.CreateSession(ctx, fresh.session); err != nil {
 			return nil, fmt.Errorf("create session: %w", err)
 		}
-		out.Body.AccessToken, out.Body.TokenType = fresh.token, "DPoP"
+		// A token that scripts could read would be worth more to a thief than a
+		// cookie is.
+		if fresh.session.JKT == "" {
+			out.SetCookie = h.Sessions.Cookie(fresh.token, fresh.session).String()
+		} else {
+			out.Body.AccessToken, out.Body.TokenType = fresh.token, "DPoP"
+		}
 	}
 	return &out, nil
 }
@@ -134,14 +166,6 @@ type passkeyIn struct {
 	}
 }
 
-type deviceOut struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	OP        string    `json:"op"`
-	UserName  string    `json:"user_name"`
-	CreatedAt time.Time `json:"created_at"`
-}
-
 type passkeyOut struct {
 	Body struct {
 		Device deviceOut `json:"device"`
@@ -159,34 +183,6 @@ func (h *Handler) finishPasskey(ctx context.Context, in *passkeyIn) (*passkeyOut
 	}
 	h.Sockets.Join(sessionID(ctx), string(d.ID))
 	var out passkeyOut
-	out.Body.Device, err = h.deviceOut(ctx, d)
+	out.Body.Device, err = h.deviceOut(ctx, d, true)
 	return &out, err
-}
-
-type devicesOut struct {
-	Body struct {
-		Devices []deviceOut `json:"devices"`
-	}
-}
-
-// listDevices returns what this session stands for, one device a connection.
-func (h *Handler) listDevices(ctx context.Context, _ *struct{}) (*devicesOut, error) {
-	var out devicesOut
-	out.Body.Devices = []deviceOut{}
-	for _, d := range who(ctx).Devices {
-		one, err := h.deviceOut(ctx, d)
-		if err != nil {
-			return nil, err
-		}
-		out.Body.Devices = append(out.Body.Devices, one)
-	}
-	return &out, nil
-}
-
-func (h *Handler) deviceOut(ctx context.Context, d device.Device) (deviceOut, error) {
-	u, err := h.People.User(ctx, d.User)
-	if err != nil {
-		return deviceOut{}, fmt.Errorf("user of device %s: %w", d.ID, err)
-	}
-	return deviceOut{string(d.ID), d.Name, u.OP, u.Name, d.CreatedAt.UTC()}, nil
 }

@@ -28,6 +28,8 @@ type phone struct {
 	w        *world
 	key      *ecdsa.PrivateKey
 	token    string
+	browser  bool                                 // a cookie in place of key and token
+	cookie   string                               // "name=value"; empty if it has none
 	passkeys map[string]*devicetest.Authenticator // by OP
 	device   device.Device                        // the latest
 }
@@ -72,6 +74,13 @@ func (p *phone) proof(method, path, token string) string {
 
 // headers are what an honest phone sends.
 func (p *phone) headers(method, path string) http.Header {
+	if p.browser {
+		h := http.Header{"Origin": {p.w.url}, "Sec-Fetch-Site": {"same-origin"}}
+		if p.cookie != "" {
+			h.Set("Cookie", p.cookie)
+		}
+		return h
+	}
 	h := http.Header{"DPoP": {p.proof(method, path, p.token)}}
 	if p.token != "" {
 		h.Set("Authorization", "DPoP "+p.token)
@@ -106,8 +115,21 @@ func (p *phone) send(c call) answer {
 	resp := must(http.DefaultClient.Do(r))(p.w.t)
 	defer resp.Body.Close()
 	a := answer{resp.StatusCode, resp.Header, must(io.ReadAll(resp.Body))(p.w.t)}
+	p.keep(resp.Cookies())
 	p.w.noLeak(a)
 	return a
+}
+
+// keep does with cookies what a browser does.
+func (p *phone) keep(cookies []*http.Cookie) {
+	for _, c := range cookies {
+		if !p.browser {
+			p.w.t.Errorf("an app was given the cookie %s", c.Name)
+		}
+		if p.cookie = c.Name + "=" + c.Value; c.MaxAge < 0 {
+			p.cookie = ""
+		}
+	}
 }
 
 // noLeak checks an answer for what must stay inside.
@@ -188,13 +210,19 @@ type options struct {
 
 // paired is the answer to the end of a pairing.
 type paired struct {
-	Device struct {
-		ID        string    `json:"id"`
-		Name      string    `json:"name"`
-		OP        string    `json:"op"`
-		UserName  string    `json:"user_name"`
-		CreatedAt time.Time `json:"created_at"`
-	} `json:"device"`
+	Device listed `json:"device"`
+}
+
+// listed is a device as its user sees it.
+type listed struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	OP        string     `json:"op"`
+	UserName  string     `json:"user_name"`
+	State     string     `json:"state"`
+	This      bool       `json:"this"`
+	CreatedAt time.Time  `json:"created_at"`
+	ActiveAt  *time.Time `json:"active_at"`
 }
 
 // pair takes p through a whole pairing with a new user of op.
@@ -238,8 +266,11 @@ type request struct {
 	View      string    `json:"view"`
 	Decision  *struct {
 		Verdict    string    `json:"verdict"`
+		Reason     string    `json:"reason"`
+		How        string    `json:"how"`
 		At         time.Time `json:"at"`
 		DeviceName string    `json:"device_name"`
+		This       bool      `json:"this"`
 	} `json:"decision"`
 }
 

@@ -32,8 +32,24 @@ type requestOut struct {
 
 type decisionOut struct {
 	Verdict    string    `json:"verdict"`
+	Reason     string    `json:"reason,omitempty" doc:"Of a denial"`
+	How        string    `json:"how" enum:"passkey,passkey_and_code,device,mitome" doc:"device: said no there; mitome: a rule said no, not the user"`
 	At         time.Time `json:"at"`
 	DeviceName string    `json:"device_name,omitempty"`
+	This       bool      `json:"this" doc:"The caller is that device"`
+}
+
+// howOf is by what means a decision came about.
+func howOf(d approval.Decision) string {
+	switch {
+	case d.Verdict == approval.Approve && d.UserCode != "":
+		return "passkey_and_code"
+	case d.Verdict == approval.Approve:
+		return "passkey"
+	case d.Reason == approval.ReasonUser, d.Reason == approval.ReasonNotMe:
+		return "device"
+	}
+	return "mitome"
 }
 
 func requestOf(s approval.Shown) requestOut {
@@ -93,7 +109,9 @@ func (h *Handler) request(ctx context.Context, in *requestIn) (*oneRequestOut, e
 
 // decisionOut names the device that decided, if one did.
 func (h *Handler) decisionOut(ctx context.Context, d approval.Decision) (*decisionOut, error) {
-	out := &decisionOut{Verdict: string(d.Verdict), At: d.At.UTC()}
+	out := &decisionOut{
+		Verdict: string(d.Verdict), Reason: string(d.Reason), How: howOf(d), At: d.At.UTC(), This: isOf(caller(ctx), d.Device),
+	}
 	if d.Device == "" {
 		return out, nil
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/push/websocket"
+	"github.com/mitome-ciba/mitome/server/limit"
 	"github.com/mitome-ciba/mitome/server/session"
 	"github.com/mitome-ciba/mitome/server/web"
 )
@@ -29,12 +30,15 @@ type Handler struct {
 	Sessions  *session.Keeper
 	Pairings  Pairings
 	People    People
+	Devices   Devices
 	Approvals Approvals
+	Unlocks   Unlocks
 	Sockets   Sockets
 	Keys      func() ([]byte, error) // the JWKS by which evidence is verified, as JSON
 	Version   string                 // for the OpenAPI document
 
-	claims limiter
+	claims, unlocks limit.Network
+	waiting         waiters
 }
 
 // Pairings is what this API needs of device.Service to pair a phone.
@@ -57,6 +61,13 @@ type Approvals interface {
 	Show(ctx context.Context, id approval.RequestID, w approval.Who, locale string) (approval.Shown, error)
 	Challenge(ctx context.Context, id approval.RequestID, w approval.Who, locale string) (approval.ToSign, error)
 	Decide(ctx context.Context, a approval.Answer) (approval.Request, error)
+	History(ctx context.Context, w approval.Who, limit int, locale string) ([]approval.Shown, error)
+}
+
+// Unlocks is what it needs of device.Service to sign in by passkey.
+type Unlocks interface {
+	BeginUnlock(ctx context.Context) (id string, options json.RawMessage, err error)
+	Unlock(ctx context.Context, id string, assertion []byte) (device.Device, device.Assertion, error)
 }
 
 // Sockets takes over a call that becomes a WebSocket. Package push/websocket
@@ -65,6 +76,8 @@ type Sockets interface {
 	Accept(w http.ResponseWriter, r *http.Request, c websocket.Client) error
 	// Join lets a session's open sockets hear of one device more.
 	Join(session, device string)
+	// Leave closes a session's open sockets.
+	Leave(session string)
 }
 
 // Mount adds every route to group, and returns the API for its document.
@@ -72,6 +85,10 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	open := web.NewAPI(engine, group.Group("", h.claimant), "Mitome device API", h.Version)
 	secure(open.OpenAPI())
 	web.Register(open, created("/v1/pairings/claim", "claim-pairing", "Claim an offered pairing"), h.claim)
+
+	door := web.ShareAPI(open, engine, group.Group("", h.atDoor))
+	web.Register(door, act("/v1/session/challenge", "begin-sign-in", "Begin to sign in by passkey"), h.beginUnlock)
+	web.Register(door, act("/v1/session", "sign-in", "Sign in by passkey"), h.unlock)
 
 	guarded := group.Group("", session.Require(h.Sessions, web.Fail))
 	api := web.ShareAPI(open, engine, guarded)
@@ -82,7 +99,11 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	web.Register(api, read("/v1/requests/{id}", "get-request", "One request"), h.request)
 	web.Register(api, act("/v1/requests/{id}/challenge", "begin-approval", "Begin to approve"), h.challenge)
 	web.Register(api, act("/v1/requests/{id}/decision", "decide", "Approve or deny"), h.decide)
-	web.Register(api, read("/v1/devices", "list-devices", "Devices of this session"), h.listDevices)
+	web.Register(api, read("/v1/history", "list-history", "The last requests that are over"), h.history)
+	web.Register(api, operation(http.MethodDelete, "/v1/session", "sign-out", "End this session"), h.signOut)
+	web.Register(web.ShareAPI(open, engine, guarded.Group("", patient)),
+		read("/v1/requests/wait", "wait-for-requests", "Wait until what waits for the caller changes"), h.wait)
+	h.mountDevices(api)
 
 	guarded.GET("/v1/socket", web.Handle(h.socket))
 	group.GET("/.well-known/jwks.json", web.Handle(h.jwks))

@@ -1,4 +1,6 @@
-package userapi
+// Package limit bounds what strangers may cost: how often one network may try
+// what needs no session yet.
+package limit
 
 import (
 	"net/netip"
@@ -10,27 +12,27 @@ import (
 	"github.com/mitome-ciba/mitome/server/web"
 )
 
-// How often one network may try to claim a pairing. A secret cannot be guessed;
-// this bounds what trying costs us.
+// How often one network may try. What is tried cannot be guessed; this bounds
+// what trying costs us.
 const (
-	claimEvery = 3 * time.Second
-	claimBurst = 20
+	tryEvery   = 3 * time.Second
+	tryBurst   = 20
 	maxCallers = 10_000
 )
 
-// limiter counts claims by the network they come from. It is bounded: callers
+// Network counts tries by the network they come from. It is bounded: callers
 // beyond its room share one count, so that a flood from many addresses makes
 // strangers wait and neither memory grow nor the count be forgotten.
 //
 // The zero value is ready.
-type limiter struct {
+type Network struct {
 	mu     sync.Mutex
 	by     map[netip.Prefix]*rate.Limiter
 	others *rate.Limiter
 }
 
-// take charges one claim to ip, or returns a *web.RateError.
-func (l *limiter) take(ip netip.Addr, now time.Time) error {
+// Take charges one try to ip, or returns a *web.RateError.
+func (l *Network) Take(ip netip.Addr, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.of(network(ip), now).ReserveN(now, 1)
@@ -42,10 +44,10 @@ func (l *limiter) take(ip netip.Addr, now time.Time) error {
 	return &web.RateError{Wait: wait}
 }
 
-func (l *limiter) of(n netip.Prefix, now time.Time) *rate.Limiter {
+func (l *Network) of(n netip.Prefix, now time.Time) *rate.Limiter {
 	if l.by == nil {
 		l.by = map[netip.Prefix]*rate.Limiter{}
-		l.others = rate.NewLimiter(rate.Every(claimEvery), claimBurst)
+		l.others = rate.NewLimiter(rate.Every(tryEvery), tryBurst)
 	}
 	if one, ok := l.by[n]; ok {
 		return one
@@ -56,14 +58,14 @@ func (l *limiter) of(n netip.Prefix, now time.Time) *rate.Limiter {
 	if len(l.by) >= maxCallers {
 		return l.others
 	}
-	l.by[n] = rate.NewLimiter(rate.Every(claimEvery), claimBurst)
+	l.by[n] = rate.NewLimiter(rate.Every(tryEvery), tryBurst)
 	return l.by[n]
 }
 
 // forget drops those who have waited long enough to be as good as new.
-func (l *limiter) forget(now time.Time) {
+func (l *Network) forget(now time.Time) {
 	for n, one := range l.by {
-		if one.TokensAt(now) >= claimBurst {
+		if one.TokensAt(now) >= tryBurst {
 			delete(l.by, n)
 		}
 	}
