@@ -23,6 +23,7 @@ missing() {
 	have_postgres || echo "postgresql PostgreSQL's server (initdb and pg_ctl), 15 or newer"
 	have_java || echo "default-jre-headless a Java runtime, 17 or newer"
 	command -v mvn >/dev/null || echo "maven Maven, which fetches Keycloak"
+	./chromium.sh >/dev/null 2>&1 || echo "chromium Chromium, for the tests of the pages"
 }
 
 command -v go >/dev/null || {

@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 tools/need.sh
 MITOME_TEST_KEYCLOAK="$(tools/keycloak.sh)"
 export MITOME_TEST_KEYCLOAK
+MITOME_TEST_CHROMIUM="$(tools/chromium.sh)"
+export MITOME_TEST_CHROMIUM
 
 unformatted="$(gofmt -l .)"
 if [ -n "$unformatted" ]; then

@@ -34,7 +34,7 @@ func TestKeycloak(t *testing.T) {
 		name string
 		run  func(*testing.T, *stage)
 	}{
-		{"kill -9", testKills}, {"contract", testContract}, {"flow", testFlows},
+		{"kill -9", testKills}, {"contract", testContract}, {"flow", testFlows}, {"browser", testBrowser},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
