@@ -11,6 +11,8 @@ import (
 
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+
+	"github.com/mitome-ciba/mitome/cmd/mitome/keycloaktest"
 )
 
 // chromium starts a headless Chromium for one test and returns its context.
@@ -163,6 +165,48 @@ func (b *browser) asked() {
 	b.stage("ask")
 }
 
+// testSelfService is a user whom nobody has told Mitome of: she signs in at
+// Keycloak on one screen, pairs her phone with it, and approves there.
+func testSelfService(t *testing.T, s *stage) {
+	chrome := chromium(t)
+	g := newGateway(t, s, opening{Settings: "    signin: {client_id: mitome, internal_url: " + s.kc.URL + "}"})
+	desk, phone := g.browser(chrome, t), g.browser(chrome, t)
+	desk.open("/signin/corp")
+	desk.types("#username", "alice")
+	desk.types("#password", keycloaktest.Password)
+	desk.press("#kc-login")
+	desk.stage("offer")
+	desk.do(chromedp.WaitVisible(chromedp.CSS("#qr")))
+	link, err := chromedp.Run(desk.ctx, chromedp.Poll[string](`document.querySelector("#here").href.includes("#") ? document.querySelector("#here").href : ""`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	phone.do(chromedp.Navigate(link))
+	phone.press(`#claim button[type=submit]`)
+	phone.stage("match")
+	shown := func(b *browser, css string) string {
+		text, err := chromedp.Run(b.ctx, chromedp.TextContent(chromedp.CSS(css), chromedp.NodeVisible))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	check(t, "the code on both screens", shown(phone, `[data-stage=match] [data-text=match]`), shown(desk, `#compare [data-text=match]`))
+	desk.press("#same")
+	phone.press("#make")
+	phone.stage("done")
+	desk.stage("done")
+
+	phone.open("/")
+	id := g.realm.Shop.MustAsk(t, "alice")
+	phone.asked()
+	phone.press("#approve")
+	phone.stage("approved")
+	if a := g.realm.Shop.Wait(t, id, patience); a.IDToken == "" {
+		t.Errorf("client: got %q, want tokens", a.Error)
+	}
+}
+
 // testBrowser is what a person with a browser does, with a real Keycloak behind.
 func testBrowser(t *testing.T, s *stage) {
 	chrome := chromium(t)
@@ -185,6 +229,7 @@ func testBrowser(t *testing.T, s *stage) {
 		{"another device decides", nil, browserElsewhere, "tokens"},
 		{"reload", nil, browserReload, "tokens"},
 		{"approve pressed twice", nil, browserTwice, "tokens"},
+		{"revoked while open", nil, browserRevoked, "tokens"}, // by the other device
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			phone.t, other.t = t, t
@@ -268,4 +313,16 @@ func browserTwice(_ *testing.T, phone, _ *browser) {
 	phone.asked()
 	phone.do(chromedp.DoubleClick(chromedp.CSS("#approve"), chromedp.NodeVisible))
 	phone.stage("approved")
+}
+
+// browserRevoked comes last: the phone is no device after it.
+func browserRevoked(t *testing.T, phone, other *browser) {
+	phone.asked()
+	var devices []struct{ ID string }
+	phone.g.json(t, &devices, "user", "device", "list", "alice")
+	phone.g.run(t, "user", "device", "revoke", devices[0].ID)
+	phone.stage("gone") // by itself: its socket was closed
+	other.asked()
+	other.press("#approve")
+	other.stage("approved")
 }

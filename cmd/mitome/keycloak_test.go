@@ -34,7 +34,7 @@ func TestKeycloak(t *testing.T) {
 		name string
 		run  func(*testing.T, *stage)
 	}{
-		{"kill -9", testKills}, {"contract", testContract}, {"flow", testFlows}, {"browser", testBrowser},
+		{"kill -9", testKills}, {"contract", testContract}, {"flow", testFlows}, {"browser", testBrowser}, {"self-service", testSelfService},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()

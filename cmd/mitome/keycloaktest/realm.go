@@ -37,6 +37,9 @@ type Policy struct {
 	PingTo string
 }
 
+// Password is the one of every user.
+const Password = "correct horse"
+
 // Realm makes a realm. It goes when Keycloak goes: nothing of it is on disk.
 func (s *Server) Realm(t testing.TB, p Policy) *Realm {
 	t.Helper()
@@ -69,6 +72,7 @@ func (r *Realm) representation(p Policy) map[string]any {
 			"id": id, "username": name, "enabled": true,
 			"email": name + "@example.com", "emailVerified": true, // else Keycloak wants it confirmed first
 			"firstName": name, "lastName": "Example", "requiredActions": actions,
+			"credentials": []any{map[string]any{"type": "password", "value": Password}},
 		}
 	}
 	client := func(c Client, attributes map[string]string) map[string]any {
@@ -90,6 +94,11 @@ func (r *Realm) representation(p Policy) map[string]any {
 		"users": []any{user(r.Alice, "alice"), user(r.Bob, "bob"), user(uuid(), "carol", "UPDATE_PROFILE")},
 		"clients": []any{
 			client(r.Cart, nil),
+			map[string]any{ // Mitome itself, at which users sign in to pair
+				"clientId": "mitome", "protocol": "openid-connect", "publicClient": true,
+				"standardFlowEnabled": true, "redirectUris": []string{"http://localhost:*"},
+				"attributes": map[string]string{"pkce.code.challenge.method": "S256"},
+			},
 			client(r.Shop, map[string]string{
 				"oidc.ciba.grant.enabled":              "true",
 				"ciba.backchannel.token.delivery.mode": "poll",
