@@ -29,6 +29,11 @@ build: ## build the static binary bin/mitome
 fmt: ## format all Go files
 	gofmt -w .
 
+.PHONY: screens
+screens: ## write docs/screens.md and its pictures of every page
+	MITOME_TEST_SCREENS=$(CURDIR)/docs MITOME_TEST_CHROMIUM="$$(tools/chromium.sh)" MITOME_TEST_AXE="$$(tools/axe.sh)" \
+		go test -count=1 -run '^TestScreens$$' ./cmd/mitome
+
 .PHONY: docs
 docs: ## write the generated part of the documentation
 	go run -tags $(TAGS) ./cmd/mitome config reference > docs/configuration.md

@@ -10,6 +10,8 @@ MITOME_TEST_KEYCLOAK="$(tools/keycloak.sh)"
 export MITOME_TEST_KEYCLOAK
 MITOME_TEST_CHROMIUM="$(tools/chromium.sh)"
 export MITOME_TEST_CHROMIUM
+MITOME_TEST_AXE="$(tools/axe.sh)"
+export MITOME_TEST_AXE
 
 unformatted="$(gofmt -l .)"
 if [ -n "$unformatted" ]; then

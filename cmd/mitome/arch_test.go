@@ -62,6 +62,7 @@ var mayImport = map[string][]string{
 	"webui": {},
 
 	"cmd/mitome":              {"*"},
+	"cmd/mitome/browsertest":  {},
 	"cmd/mitome/keycloaktest": {},
 }
 

@@ -1,0 +1,162 @@
+package main_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/mitome-ciba/mitome/cmd/mitome/browsertest"
+)
+
+// TestScreens takes a picture of each page in each language and width, into the
+// folder that MITOME_TEST_SCREENS names. Without one the pictures are thrown
+// away, and what is checked is that no page has to be scrolled sideways.
+func TestScreens(t *testing.T) {
+	chrome := browsertest.Start(t)
+	dir := os.Getenv("MITOME_TEST_SCREENS")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	album := browsertest.NewAlbum(t, dir)
+	t.Run("languages", func(t *testing.T) {
+		for _, language := range []string{"en", "ja"} {
+			t.Run(language, func(t *testing.T) {
+				t.Parallel()
+				s := &sitting{people: newPeople(t, chrome), album: album, language: language}
+				s.plain()
+				s.pairing()
+				s.answering()
+				s.tending()
+			})
+		}
+	})
+	album.Write(t)
+}
+
+// sitting is one language's turn.
+type sitting struct {
+	*people
+	album    *browsertest.Album
+	language string
+	phone    *browsertest.Browser
+}
+
+func (s *sitting) opens(name string) *browsertest.Browser {
+	b := s.browser(name)
+	b.Language(s.language)
+	return b
+}
+
+func (s *sitting) picture(b *browsertest.Browser, page, what string) {
+	s.t.Helper()
+	s.album.Picture(b, s.language, page, what)
+}
+
+// plain are the pages that anybody sees.
+func (s *sitting) plain() {
+	b := s.opens("stranger")
+	for _, p := range []struct{ path, name, what string }{
+		{"/", "01-welcome", "Welcome"}, {"/signin", "02-signin", "Sign in to pair"}, {"/pair", "04-pair", "Pair: without a camera"},
+		{"/unlock", "20-unlock", "Unlock"}, {"/nothing", "21-error", "Not there"},
+	} {
+		b.Open(s.URL + p.path)
+		b.UntilTrue("the page", `document.readyState === 'complete' && !!document.querySelector('h1')?.checkVisibility()`)
+		s.picture(b, p.name, p.what)
+	}
+}
+
+// pairing is both screens of a pairing.
+func (s *sitting) pairing() {
+	desk := s.opens("desk")
+	s.phone = s.opens("phone")
+	desk.Open(s.URL + "/signin/corp")
+	desk.Type("User", "aiko")
+	desk.Click("button", "Sign in")
+	desk.Stage("offer")
+	desk.UntilTrue("the code", `document.querySelector('#qr').complete && !!document.querySelector('#here').href`)
+	s.picture(desk, "03-offer", "Pair: the first screen")
+	s.phone.Open(browsertest.Eval[string](desk, "document.querySelector('#here').href"))
+	s.phone.Stage("start")
+	s.picture(s.phone, "05-pair-name", "Pair: the phone")
+	s.phone.Press("#claim button")
+	s.phone.Stage("match")
+	s.picture(s.phone, "06-pair-match", "Pair: the phone shows the code")
+	desk.UntilTrue("the code", `document.querySelector('#same').checkVisibility()`)
+	s.picture(desk, "07-offer-match", "Pair: the first screen asks")
+	desk.Press("#same")
+	s.phone.Stage("passkey")
+	s.picture(s.phone, "08-passkey", "Pair: the passkey")
+	s.phone.Press("#make")
+	s.phone.Stage("done")
+	s.picture(s.phone, "09-paired", "Paired")
+	desk.Stage("done")
+	s.picture(desk, "10-offer-done", "Paired, on the first screen")
+}
+
+// answering is a request and its ends.
+func (s *sitting) answering() {
+	s.phone.Open(s.URL + "/")
+	s.phone.UntilTrue("nothing", `document.querySelector('#nothing').checkVisibility()`)
+	s.picture(s.phone, "11-home-empty", "Nothing waits")
+	q := s.Ask("corp", "aiko", "binding_message", "Order 88-1047", "scope", "openid profile offline_access")
+	s.phone.UntilTrue("a request", `!!document.querySelector('#waiting a')`)
+	s.picture(s.phone, "12-home", "A request waits")
+	s.asked(s.phone)
+	s.picture(s.phone, "13-request", "A request")
+	s.phone.Press("#not-me")
+	s.picture(s.phone, "14-request-not-me", "I did not start this")
+	s.phone.Press("#sure-no")
+	s.phone.Press("#approve")
+	s.phone.Stage("approved")
+	s.picture(s.phone, "16-approved", "Approved")
+	q.Told("SUCCEED")
+	s.phone.Open(s.URL + "/")
+	s.Ask("corp", "aiko")
+	s.asked(s.phone)
+	s.phone.Press("#deny")
+	s.phone.Stage("denied")
+	s.picture(s.phone, "17-denied", "Denied")
+
+	s.pairFor("vault")
+	s.phone.Open(s.URL + "/")
+	s.Ask("vault", "aiko", "binding_message", "W4SCT-77")
+	s.asked(s.phone)
+	s.phone.Fill("#code", "W4SCT-78")
+	s.phone.Press("#approve")
+	s.phone.Said("wrong")
+	s.picture(s.phone, "15-request-code", "A code to type, and a wrong one")
+}
+
+// pairFor pairs the phone with a user of another connection, too.
+func (s *sitting) pairFor(connection string) {
+	s.Mitome.Mitome("user", "add", connection, "aiko")
+	offer := s.Pair("--op", connection, "aiko")
+	s.phone.Open(offer.Link)
+	s.phone.Stage("start")
+	s.phone.Press("#claim button")
+	s.phone.Stage("passkey")
+	s.phone.Press("#make")
+	s.phone.Stage("done")
+	offer.Completed()
+}
+
+// tending is My devices, with one that has to wait.
+func (s *sitting) tending() {
+	desk, young := s.opens("desk again"), s.opens("tablet")
+	desk.Open(s.URL + "/signin/corp")
+	desk.Type("User", "aiko")
+	desk.Click("button", "Sign in")
+	desk.UntilTrue("the code", `!!document.querySelector('#here')?.href`)
+	young.Open(browsertest.Eval[string](desk, "document.querySelector('#here').href"))
+	young.Stage("start")
+	young.Press("#claim button")
+	young.Stage("match")
+	desk.UntilTrue("the code", `document.querySelector('#same').checkVisibility()`)
+	desk.Press("#same")
+	young.Stage("passkey")
+	young.Press("#make")
+	young.Stage("cooling")
+	s.picture(young, "18-cooling", "Paired, and has to wait")
+	s.phone.Open(s.URL + "/devices")
+	s.phone.Stage("list")
+	s.picture(s.phone, "19-devices", "My devices")
+}
