@@ -35,6 +35,10 @@ const (
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = 90 * time.Second
 	maxHeaderBytes    = 16 << 10
+	// silence is how long a new connection may say nothing once the server is to
+	// stop. Browsers open some before they know what to ask, and net/http waits
+	// five seconds for each.
+	silence = 500 * time.Millisecond
 )
 
 // opened is a listener that is bound.
@@ -42,14 +46,15 @@ type opened struct {
 	Listener
 	net    net.Listener
 	server *http.Server
+	silent *silent
 }
 
 // openAll binds every listener before any serves, so that a node with a taken
-// port answers nobody.
-func openAll(ls []Listener, log *slog.Logger) ([]*opened, error) {
+// port answers nobody. Every call's context is made from base.
+func openAll(base context.Context, ls []Listener, log *slog.Logger) ([]*opened, error) {
 	var out []*opened
 	for _, l := range ls {
-		o, err := l.open(log)
+		o, err := l.open(base, log)
 		if err != nil {
 			for _, other := range out {
 				other.net.Close()
@@ -64,12 +69,14 @@ func openAll(ls []Listener, log *slog.Logger) ([]*opened, error) {
 	return out, nil
 }
 
-func (l Listener) open(log *slog.Logger) (*opened, error) {
+func (l Listener) open(base context.Context, log *slog.Logger) (*opened, error) {
+	quiet := &silent{}
 	srv := &http.Server{
 		Handler: l.Handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:    slog.NewLogLogger(log.With("listener", l.Name).Handler(), slog.LevelDebug),
-		ConnContext: withPeer,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ConnContext: withPeer, ConnState: quiet.note,
 	}
 	if l.CertFile != "" {
 		cert, err := tls.LoadX509KeyPair(l.CertFile, l.KeyFile)
@@ -88,7 +95,7 @@ func (l Listener) open(log *slog.Logger) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &opened{l, n, srv}, nil
+	return &opened{l, n, srv, quiet}, nil
 }
 
 // serve answers until the server is shut down.
@@ -113,12 +120,41 @@ func closeAll(open []*opened, grace time.Duration) {
 	var wg sync.WaitGroup
 	for _, o := range open {
 		wg.Go(func() {
+			defer time.AfterFunc(silence, o.silent.hangUp).Stop()
 			if o.server.Shutdown(ctx) != nil {
 				o.server.Close()
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// silent is the connections on which nothing was said yet.
+type silent struct {
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+// note hears of every connection what became of it.
+func (s *silent) note(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state != http.StateNew {
+		delete(s.conns, c)
+		return
+	}
+	if s.conns == nil {
+		s.conns = map[net.Conn]struct{}{}
+	}
+	s.conns[c] = struct{}{}
+}
+
+func (s *silent) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.Close()
+	}
 }
 
 // errInUse: another process answers on the socket.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mitome-ciba/mitome/server/web"
 )
 
 // Worker is something that runs as long as the server does. Run returns nil when
@@ -41,12 +43,13 @@ type Server struct {
 var errEnded = errors.New("server: worker ended by itself")
 
 // Run serves until ctx ends, and returns nil then; or until a part fails, and
-// returns why. It stops in this order: the listeners take nothing new and calls
-// in hand finish; then the workers finish the jobs in hand. A worker that fails
+// returns why. It stops in this order: the listeners take nothing new, calls
+// that only wait are told so (see [web.Stopping]) and those at work finish; then the workers finish the jobs in hand. A worker that fails
 // takes the server down: a node that answers OPs and reports nothing is worse
 // than none.
 func (s *Server) Run(ctx context.Context) error {
-	open, err := openAll(s.Listeners, s.Log)
+	stopping := make(chan struct{})
+	open, err := openAll(web.WithStop(context.WithoutCancel(ctx), stopping), s.Listeners, s.Log)
 	if err != nil {
 		return err
 	}
@@ -65,6 +68,7 @@ func (s *Server) Run(ctx context.Context) error {
 		<-gctx.Done()
 		s.Health.stopping.Store(true)
 		s.Log.Info("stopping")
+		close(stopping)
 		closeAll(open, s.Grace)
 		stopWorkers()
 		return nil

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -55,8 +56,9 @@ type world struct {
 	keeper    *session.Keeper
 	raw       *sql.DB // the same database, to see what really stands there
 	log       *bytes.Buffer
-	ahead     atomic.Int64 // by how much its clock is ahead
-	secrets   []string     // what no answer may hold
+	ahead     atomic.Int64  // by how much its clock is ahead
+	secrets   []string      // what no answer may hold
+	stopping  chan struct{} // closed when its server is to stop
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
@@ -66,7 +68,7 @@ func (w *world) advance(d time.Duration) { w.ahead.Add(int64(d)) }
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	ring, file := seal.New(), filepath.Join(t.TempDir(), "mitome.db")
-	w := &world{t: t, db: storetest.Open(t, "sqlite:"+file, ring), log: &bytes.Buffer{}}
+	w := &world{t: t, db: storetest.Open(t, "sqlite:"+file, ring), log: &bytes.Buffer{}, stopping: make(chan struct{})}
 	w.raw = must(sql.Open("sqlite", "file:"+file+"?_pragma=query_only(1)"))(t)
 	t.Cleanup(func() { w.raw.Close() })
 	signer := must(sign.New(ring.SigningKey()))(t)
@@ -117,7 +119,9 @@ func (w *world) serve(h *userapi.Handler) {
 	w.t.Helper()
 	w.engine = must(web.NewEngine(slog.New(slog.NewJSONHandler(w.log, nil)), nil))(w.t)
 	h.Mount(w.engine, w.engine.Group(""))
-	srv := httptest.NewServer(w.engine)
+	srv := httptest.NewUnstartedServer(w.engine)
+	srv.Config.BaseContext = func(net.Listener) context.Context { return web.WithStop(context.Background(), w.stopping) }
+	srv.Start()
 	w.t.Cleanup(func() { srv.Close(); http.DefaultClient.CloseIdleConnections() })
 	w.url, w.keeper.PublicURL = srv.URL, srv.URL
 	w.eventually(w.hub.Running)

@@ -99,6 +99,8 @@ func (h *Handler) wait(ctx context.Context, in *waitIn) (*waitOut, error) {
 		case <-look.C:
 		case <-deadline.C:
 			over = true
+		case <-web.Stopping(ctx):
+			over = true // the next call comes to another node, or when this one is back
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

@@ -115,6 +115,22 @@ func TestWaitRevoked(t *testing.T) {
 	}
 }
 
+// TestWaitEndsWithServer: a server that is to stop is not held up by pages that
+// wait; they learn where they stand, and go on from there.
+func TestWaitEndsWithServer(t *testing.T) {
+	w := newWorld(t)
+	b := w.newBrowser()
+	b.pair("corp", "alice")
+	var now, then waited
+	soon(t, b.poll("")).want(t, 200, &now)
+	waiting := b.poll(now.Cursor)
+	close(w.stopping)
+	soon(t, waiting).want(t, 200, &then)
+	if then.Cursor != now.Cursor || len(then.Requests) != 0 {
+		t.Errorf("got %+v, want what it was", then)
+	}
+}
+
 // TestWaitersAreBounded: one session cannot hold more calls than a person's open
 // pages do.
 func TestWaitersAreBounded(t *testing.T) {
