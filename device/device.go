@@ -20,6 +20,7 @@ type Device struct {
 	CreatedAt  time.Time
 	ActiveAt   time.Time // when a cooling device becomes active by itself; zero for any other
 	RevokedAt  time.Time // zero until revoked
+	UsedAt     time.Time // when it last decided or opened a session, to the minute; zero for never
 }
 
 // State is where a device stands.

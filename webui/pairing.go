@@ -37,6 +37,7 @@ type Device struct {
 	MayRename, MayLose bool // what the device that asks may do to it
 	Paired             time.Time
 	ActiveAt           time.Time
+	Used               time.Time // zero: not since it was paired
 }
 
 // ISO is a time as <time datetime> wants it.

@@ -3,6 +3,7 @@ package approvaltest
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,6 +39,49 @@ func oneChallenge(t *testing.T, s Stores) {
 	c.Spend = &foreign
 	if err := s.Requests.UpdateRequest(ctx, c); !errors.Is(err, approval.ErrConflict) {
 		t.Errorf("spending another request's: got %v, want ErrConflict", err)
+	}
+}
+
+// decisionUsesDevice: when a device last decided is known to the minute, and a
+// decision that did not count is none.
+func decisionUsesDevice(t *testing.T, s Stores) {
+	ctx := t.Context()
+	r, d := s.fresh(t)
+	used := func() time.Time {
+		t.Helper()
+		got, err := s.People.Devices.Device(ctx, d.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.UsedAt
+	}
+	if !used().IsZero() {
+		t.Errorf("a new device was used at %v", used())
+	}
+	decided := func(r approval.Request, at time.Time) error {
+		c := decide(r, d, approval.Deny)
+		c.Next.Decision.At = at
+		return s.Requests.UpdateRequest(ctx, c)
+	}
+	for _, tt := range []struct{ at, want time.Time }{
+		{Start, Start},
+		{Start.Add(time.Minute), Start}, // not written again for so little
+		{Start.Add(time.Minute + time.Second), Start.Add(time.Minute + time.Second)},
+		{Start, Start.Add(time.Minute + time.Second)}, // another node's clock is behind
+	} {
+		if err := decided(s.create(t, Request(r.UserID)), tt.at); err != nil {
+			t.Fatal(err)
+		}
+		if got := used(); !got.Equal(tt.want) {
+			t.Errorf("after a decision at %v: used at %v, want %v", tt.at, got, tt.want)
+		}
+	}
+	r.Version++ // somebody was faster
+	if err := decided(r, Start.Add(time.Hour)); !errors.Is(err, approval.ErrConflict) {
+		t.Errorf("got %v, want ErrConflict", err)
+	}
+	if used().Equal(Start.Add(time.Hour)) {
+		t.Error("a decision that lost is a use of the device")
 	}
 }
 
@@ -84,6 +128,30 @@ func challengesEnd(t *testing.T, s Stores) {
 	}
 	if err := s.Challenges.SaveChallenge(ctx, ch); !errors.Is(err, approval.ErrConflict) {
 		t.Errorf("a challenge for what is settled: got %v, want ErrConflict", err)
+	}
+}
+
+// revokedMeanwhile: of the two either is first, and neither waits for the other
+// for ever.
+func revokedMeanwhile(t *testing.T, s Stores) {
+	ctx := t.Context()
+	for range 16 { // a race that is lost only now and then
+		r, d := s.fresh(t)
+		ch := s.challenge(t, r, d)
+		c := decide(r, d, approval.Approve)
+		c.Spend = &ch
+		errs := devicetest.Race(2, func(i int) error {
+			if i == 0 {
+				return s.Requests.UpdateRequest(ctx, c)
+			}
+			return s.People.Devices.RevokeDevice(ctx, d.ID, devicetest.Admin)
+		})
+		if errs[0] != nil && !errors.Is(errs[0], approval.ErrConflict) {
+			t.Errorf("the decision: got %v, want nil or ErrConflict", errs[0])
+		}
+		if errs[1] != nil {
+			t.Errorf("the revocation: %v", errs[1])
+		}
 	}
 }
 

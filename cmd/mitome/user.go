@@ -135,9 +135,9 @@ func (c userDeviceList) Run(a *app) error {
 	return a.show(devices, func() {
 		var rows [][]string
 		for _, d := range devices {
-			rows = append(rows, []string{d.ID, d.Name, stateOf(d), when(d.CreatedAt)})
+			rows = append(rows, []string{d.ID, d.Name, stateOf(d), when(d.CreatedAt), used(d)})
 		}
-		a.table([]string{"ID", "NAME", "STATE", "SINCE"}, rows)
+		a.table([]string{"ID", "NAME", "STATE", "SINCE", "LAST USED"}, rows)
 	})
 }
 
@@ -147,6 +147,14 @@ func stateOf(d adminapi.Device) string {
 		return d.State
 	}
 	return d.State + " until " + when(*d.ActiveAt)
+}
+
+// used is when a device last did something.
+func used(d adminapi.Device) string {
+	if d.UsedAt == nil {
+		return "never"
+	}
+	return when(*d.UsedAt)
 }
 
 type userDeviceActivate struct {

@@ -168,6 +168,7 @@ type Device struct {
 	State     string // [Active], or [Cooling]: it gets no requests until then
 	CreatedAt string // RFC 3339; empty where the server did not say
 	ActiveAt  string // RFC 3339; when a cooling one becomes active, empty for others
+	UsedAt    string // RFC 3339, to the minute; when it last decided or signed in, empty for never
 }
 
 // The states of a device.
@@ -184,13 +185,14 @@ type deviceWire struct {
 	State     string `json:"state,omitempty"`
 	CreatedAt string `json:"created_at,omitempty"`
 	ActiveAt  string `json:"active_at,omitempty"`
+	UsedAt    string `json:"used_at,omitempty"`
 	This      bool   `json:"this,omitempty"`
 }
 
 func (d deviceWire) device() *Device {
 	return &Device{
 		ID: d.ID, Name: d.Name, OP: d.OP, UserName: d.UserName,
-		State: d.State, CreatedAt: d.CreatedAt, ActiveAt: d.ActiveAt,
+		State: d.State, CreatedAt: d.CreatedAt, ActiveAt: d.ActiveAt, UsedAt: d.UsedAt,
 	}
 }
 

@@ -20,13 +20,14 @@ type Device struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ActiveAt  *time.Time `json:"active_at,omitempty" doc:"When a cooling device becomes active by itself."`
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+	UsedAt    *time.Time `json:"used_at,omitempty" doc:"When it last decided or opened a session, to the minute."`
 }
 
 func deviceOf(d device.Device) Device {
 	out := Device{
 		ID: string(d.ID), User: string(d.User), Name: d.Name, State: string(d.State), CreatedAt: d.CreatedAt.UTC(),
 	}
-	out.ActiveAt, out.RevokedAt = sometime(d.ActiveAt), sometime(d.RevokedAt)
+	out.ActiveAt, out.RevokedAt, out.UsedAt = sometime(d.ActiveAt), sometime(d.RevokedAt), sometime(d.UsedAt)
 	return out
 }
 

@@ -163,6 +163,9 @@ func TestDevices(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
+			used := w.devices["D1"]
+			used.UsedAt = now.Add(-24 * time.Hour)
+			w.devices["D1"] = used
 			if tt.cooling != "" {
 				cooling(w, tt.cooling)
 			}
@@ -175,6 +178,11 @@ func TestDevices(t *testing.T) {
 			for _, s := range tt.not {
 				if strings.Contains(body, s) {
 					t.Errorf("says %q:\n%s", s, body)
+				}
+			}
+			for s, want := range map[string]int{"Not used yet": 1, `datetime="2026-06-30T09:00:00Z"`: 1} {
+				if n := strings.Count(body, s); n != want {
+					t.Errorf("says %q %d times, want %d", s, n, want)
 				}
 			}
 			if n := strings.Count(body, "data-this"); n != 1 {

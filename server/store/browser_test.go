@@ -95,6 +95,9 @@ func TestSignIn(t *testing.T) {
 		if err := signedIn(t, db, "s1", "", phone); err != nil {
 			t.Fatal(err)
 		}
+		if s, err := db.Session(ctx, "s1"); err != nil || !s.Devices[0].UsedAt.Equal(approvaltest.Start) {
+			t.Errorf("signed in by a device that was used at %v, %v", s.Devices[0].UsedAt, err)
+		}
 		if err := signedIn(t, db, "s2", "s1", atBank); err != nil {
 			t.Fatal(err)
 		}

@@ -26,6 +26,11 @@ func (db *DB) UpdateRequest(ctx context.Context, c approval.Change) error {
 		if err != nil {
 			return fmt.Errorf("update request: %w", err)
 		}
+		if d := c.Next.Decision; d != nil && d.Device != "" {
+			if err := t.acted(ctx, d.Device, d.At); err != nil {
+				return err
+			}
+		}
 		if err := t.spend(ctx, c); err != nil {
 			return err
 		}

@@ -31,6 +31,9 @@ func (db *DB) SignIn(ctx context.Context, in session.SignIn) error {
 		if err != nil {
 			return fmt.Errorf("sign in: %w", instead(err, device.ErrPasskey))
 		}
+		if err := t.acted(ctx, in.Device, t.now); err != nil {
+			return err
+		}
 		if err := t.use(ctx, in.Used, device.ErrPasskey); err != nil {
 			return err
 		}
@@ -108,7 +111,8 @@ func (db *DB) Session(ctx context.Context, id session.ID) (session.Session, erro
 	var out session.Session
 	s := q(`SELECT s.id, s.jkt, s.created_at, s.expires_at,
 			COALESCE(d.id, ''), COALESCE(d.user_id, ''), COALESCE(d.enrollment_id, ''), COALESCE(d.name, ''),
-			COALESCE(d.state, ''), COALESCE(d.created_at, 0), COALESCE(d.active_at, 0), COALESCE(d.revoked_at, 0)
+			COALESCE(d.state, ''), COALESCE(d.created_at, 0), COALESCE(d.active_at, 0), COALESCE(d.revoked_at, 0),
+			COALESCE(d.used_at, 0)
 		FROM sessions s
 		LEFT JOIN session_devices x ON x.session_id = s.id
 		LEFT JOIN devices d ON d.id = x.device_id AND d.state <> 'revoked'

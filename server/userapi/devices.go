@@ -58,6 +58,7 @@ type deviceOut struct {
 	This      bool       `json:"this" doc:"The caller is this device"`
 	CreatedAt time.Time  `json:"created_at"`
 	ActiveAt  *time.Time `json:"active_at,omitempty" doc:"When a cooling device becomes active by itself"`
+	UsedAt    *time.Time `json:"used_at,omitempty" doc:"When it last decided or opened a session, to the minute"`
 }
 
 func (h *Handler) deviceOut(ctx context.Context, d device.Device, this bool) (deviceOut, error) {
@@ -69,11 +70,17 @@ func (h *Handler) deviceOut(ctx context.Context, d device.Device, this bool) (de
 		ID: string(d.ID), Name: d.Name, OP: u.OP, UserName: u.Name, State: string(d.State), This: this,
 		CreatedAt: d.CreatedAt.UTC(),
 	}
-	if !d.ActiveAt.IsZero() {
-		at := d.ActiveAt.UTC()
-		out.ActiveAt = &at
-	}
+	out.ActiveAt, out.UsedAt = sometime(d.ActiveAt), sometime(d.UsedAt)
 	return out, nil
+}
+
+// sometime is t for a field that is left out while there is no such time.
+func sometime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 // isOf reports whether the caller is device id.

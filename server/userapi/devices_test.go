@@ -145,6 +145,24 @@ func TestNewDeviceCoolsOff(t *testing.T) {
 	fresh.approve(r.ID, "corp", "").want(t, 200, nil)
 }
 
+// TestLastUsed: a user sees which of her devices nobody has used for long. To
+// deny is a use as well.
+func TestLastUsed(t *testing.T) {
+	w, alice, old, fresh := newFamily(t)
+	r, before := w.ask(alice, ""), w.now().Truncate(time.Microsecond)
+	if got := old.mine()[string(old.device.ID)]; got.UsedAt != nil {
+		t.Errorf("used at %v before it did anything", got.UsedAt)
+	}
+	old.do("POST", "/v1/requests/"+string(r.ID)+"/decision", map[string]any{"verdict": "deny"}).want(t, 200, nil)
+	mine := old.mine()
+	if got := mine[string(old.device.ID)]; got.UsedAt == nil || got.UsedAt.Before(before) || got.UsedAt.After(w.now()) {
+		t.Errorf("used at %v, want a moment ago", got.UsedAt)
+	}
+	if got := mine[string(fresh.device.ID)]; got.UsedAt != nil {
+		t.Errorf("the other was used at %v", got.UsedAt)
+	}
+}
+
 func TestRename(t *testing.T) {
 	_, _, old, fresh := newFamily(t)
 	for _, path := range []string{old.path(""), fresh.path("")} {

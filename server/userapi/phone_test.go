@@ -223,6 +223,7 @@ type listed struct {
 	This      bool       `json:"this"`
 	CreatedAt time.Time  `json:"created_at"`
 	ActiveAt  *time.Time `json:"active_at"`
+	UsedAt    *time.Time `json:"used_at"`
 }
 
 // pair takes p through a whole pairing with a new user of op.
