@@ -37,8 +37,8 @@ func TestRequestInOrder(t *testing.T) {
 		t.Fatalf("got %d, want 200", rec.Code)
 	}
 	in(t, body, `<html lang="en" data-kind="payment">`, "1:22", "<bdi>Corner Books</bdi>", "asks through Example Bank",
-		"Payment", "Payment request: ", "<bdi>12,400 JPY</bdi></h1>", "Know who you are", `<bdi class="mono">books:lend</bdi>`, "no description",
-		"Payee", "Corner Books Ltd.", "Message from the service that asks", "<bdi>Pay 12400 JPY order 88-1047</bdi>",
+		"Payment", "Payment request: ", "<bdi>12,400 JPY</bdi></h1>",
+		"Payee", "Corner Books Ltd.", "Know who you are", `<bdi class="mono">books:lend</bdi>`, "no description", "Message from the service that asks", "<bdi>Pay 12400 JPY order 88-1047</bdi>",
 		"Type the code", `id="code"`, "as Example Bank reports", "Osaka", `id="deny"`, `id="approve"`, "I did not start this")
 	if strings.Contains(body, "<dd><bdi>12400 JPY") {
 		t.Error("the amount stands among the facts too")
@@ -156,4 +156,16 @@ func TestNoHeadlineOfSeveralAmounts(t *testing.T) {
 		t.Error("one amount of two is the headline")
 	}
 	in(t, body, "<dd><bdi>1 JPY", "<dd><bdi>99999 JPY")
+}
+
+// TestAccountInFours: an account number is shown as people compare it, and what
+// only looks a little like one is left alone.
+func TestAccountInFours(t *testing.T) {
+	w := newWorld(t)
+	w.ask(func(r *approval.Request) {
+		r.Context["authorization_details"] = json.RawMessage(`[{"type": "payment_initiation", "creditorName": "DE40 Ltd.",
+			"creditorAccount": {"iban": "DE40100100103307118608"}, "remittanceInformationUnstructured": "de40100100103307118608"}]`)
+	})
+	in(t, w.get(t, "/requests/R1", "Accept-Language", "en").Body.String(),
+		"DE40 Ltd.", "DE40 1001 0010 3307 1186 08", "de40100100103307118608")
 }

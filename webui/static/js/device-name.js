@@ -8,7 +8,7 @@ export async function deviceName() {
     try {
       const { model, platform } = await hints.getHighEntropyValues(['model', 'platform']);
       if (model) return model;
-      return joined(brand(hints.brands), platform);
+      return joined(brand(hints.brands), platform || systemOf(navigator.userAgent)); // some browsers say neither
     } catch {
       // the user agent's string, then
     }
@@ -21,9 +21,15 @@ export function fromAgent(agent, touchPoints = 0) {
   if (/iPhone/.test(agent)) return 'iPhone';
   if (/iPad/.test(agent) || (/Macintosh/.test(agent) && touchPoints > 1)) return 'iPad';
   const browsers = [['Edg', 'Edge'], ['OPR/', 'Opera'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chrome'], ['Safari/', 'Safari']];
-  const systems = [['Android', 'Android'], ['CrOS', 'ChromeOS'], ['Windows', 'Windows'], ['Macintosh', 'Mac'], ['Linux', 'Linux']];
-  const first = (table) => table.find(([mark]) => agent.includes(mark))?.[1];
-  return joined(first(browsers), first(systems));
+  return joined(first(browsers, agent), systemOf(agent));
+}
+
+function systemOf(agent) {
+  return first([['Android', 'Android'], ['CrOS', 'ChromeOS'], ['Windows', 'Windows'], ['Macintosh', 'Mac'], ['Linux', 'Linux']], agent);
+}
+
+function first(table, agent) {
+  return table.find(([mark]) => agent.includes(mark))?.[1];
 }
 
 function brand(brands) {
