@@ -7,7 +7,7 @@ set -uo pipefail
 [ $# -gt 0 ] || set -- ./...
 
 # The tests with Keycloak wait more than they work, hence more at once than cores.
-go test -json -race -count=1 -parallel=8 -timeout=12m "$@" | tee "$MITOME_TEST_EVENTS"
+go test -json -race -count=1 -parallel=8 -timeout=30m "$@" | tee "$MITOME_TEST_EVENTS"
 status=$?
 skipped="$(sed -n 's/.*"Action":"skip","Package":"\([^"]*\)","Test":"\([^"]*\)".*/\1 \2/p' "$MITOME_TEST_EVENTS")"
 if [ -n "$skipped" ]; then

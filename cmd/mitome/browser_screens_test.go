@@ -25,6 +25,8 @@ func TestScreens(t *testing.T) {
 				s.plain()
 				s.pairing()
 				s.answering()
+				s.paying()
+				s.missing()
 				s.tending()
 			})
 		}
@@ -74,6 +76,9 @@ func (s *sitting) pairing() {
 	desk.Stage("offer")
 	desk.UntilTrue("the code", `document.querySelector('#qr').complete && !!document.querySelector('#here').href`)
 	s.picture(desk, "03-offer", "Pair: the first screen")
+	desk.Press(".desk-code summary")
+	s.picture(desk, "03b-offer-typed", "Pair: the first screen, for a phone without a camera")
+	desk.Press(".desk-code summary")
 	s.phone.Open(browsertest.Eval[string](desk, "document.querySelector('#here').href"))
 	s.phone.Stage("start")
 	s.picture(s.phone, "05-pair-name", "Pair: the phone")
@@ -124,6 +129,76 @@ func (s *sitting) answering() {
 	s.phone.Press("#approve")
 	s.phone.Said("wrong")
 	s.picture(s.phone, "15-request-code", "A code to type, and a wrong one")
+	for range 4 {
+		s.phone.Said("wrong")
+		s.phone.Fill("#code", "W4SCT-79")
+		s.phone.Press("#approve")
+		s.phone.UntilTrue("the answer", `!document.querySelector('#approve.busy')`)
+	}
+	s.phone.Stage("locked")
+	s.picture(s.phone, "15b-locked", "Too many wrong codes")
+}
+
+// payment is what a bank asks: RFC 9396's example, and where it was started.
+var payment = []string{
+	"binding_message", "Order 88-1047",
+	"authorization_details", `[{"type": "payment_initiation", "instructedAmount": {"currency": "JPY", "amount": "12400"},
+		"creditorName": "Corner Books Ltd.", "debtorAccount": {"iban": "DE40100100103307118608"}, "batch": true}]`,
+	"request_context", `{"city": "Osaka", "device_type": "Shop terminal"}`,
+}
+
+// paying is a payment, by day and by night, and answered by another device.
+func (s *sitting) paying() {
+	tablet := s.opens("tablet by the sofa")
+	s.admit(tablet)
+	tablet.Open(s.URL + "/")
+	s.phone.Open(s.URL + "/")
+	s.Ask("corp", "aiko", payment...)
+	s.asked(s.phone)
+	s.asked(tablet)
+	s.picture(s.phone, "13b-payment", "A payment")
+	s.phone.Dark(true)
+	s.picture(s.phone, "13c-payment-dark", "A payment, at night")
+	s.phone.Dark(false)
+	tablet.Press("#approve")
+	tablet.Stage("approved")
+	s.phone.Stage("approved_elsewhere")
+	s.picture(s.phone, "16b-approved-elsewhere", "Approved on another device")
+	s.phone.Open(s.URL + "/")
+	s.phone.UntilTrue("what was answered", `!!document.querySelector('.verdict')`)
+	s.picture(s.phone, "12b-home-answered", "Answered lately")
+}
+
+// admit pairs a second phone of the same user, by an administrator's link.
+func (s *sitting) admit(b *browsertest.Browser) {
+	offer := s.Pair("--op", "corp", "aiko")
+	b.Open(offer.Link)
+	b.Stage("start")
+	b.Press("#claim button")
+	b.Stage("passkey")
+	b.Press("#make")
+	b.Stage("done")
+	offer.Completed()
+}
+
+// missing is what a person meets when something is not there: the network, time.
+func (s *sitting) missing() {
+	s.Ask("corp", "aiko")
+	s.asked(s.phone)
+	s.phone.Offline(true)
+	s.phone.UntilTrue("the word", `document.querySelector('.offline')?.checkVisibility()`)
+	s.phone.Press("#approve")
+	s.phone.Said("offline")
+	s.picture(s.phone, "17c-offline", "Without a network")
+	s.phone.Offline(false)
+	s.phone.Press("#deny")
+	s.phone.Stage("denied")
+	s.pairFor("brief")
+	s.phone.Open(s.URL + "/")
+	s.Ask("brief", "aiko")
+	s.asked(s.phone)
+	s.phone.Stage("expired")
+	s.picture(s.phone, "17b-expired", "Expired")
 }
 
 // pairFor pairs the phone with a user of another connection, too.
@@ -159,4 +234,7 @@ func (s *sitting) tending() {
 	s.phone.Open(s.URL + "/devices")
 	s.phone.Stage("list")
 	s.picture(s.phone, "19-devices", "My devices")
+	s.phone.Press("[data-act=lost]")
+	s.phone.UntilTrue("the question", `document.querySelector('#ask-lost').open`)
+	s.picture(s.phone, "19b-lost", "A lost device")
 }

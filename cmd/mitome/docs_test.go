@@ -11,7 +11,7 @@ import (
 
 // step is a place in the code as docs/architecture.md names it: a file and what
 // it declares, as in `approval/machine.go: Step`.
-var step = regexp.MustCompile("`([a-z0-9_/]+\\.(?:go|sql|yaml))(?:: ([A-Za-z0-9_, ]+))?`")
+var step = regexp.MustCompile("`([a-z0-9_/-]+\\.(?:go|sql|yaml|js|html))(?:: ([A-Za-z0-9_, ]+))?`")
 
 // TestArchitectureDocument keeps the walks true: every file that the document
 // names exists and declares what the document says it does.
@@ -23,6 +23,9 @@ func TestArchitectureDocument(t *testing.T) {
 	declared := map[string]map[string]bool{}
 	for _, s := range sources(t) {
 		declared[s.path] = declarations(s)
+	}
+	for path, names := range scripts(t) {
+		declared[path] = names
 	}
 	steps := step.FindAllStringSubmatch(string(text), -1)
 	if len(steps) < 20 {
@@ -57,6 +60,31 @@ func declarations(s source) map[string]bool {
 		}
 	}
 	return names
+}
+
+// function is a function at the top of a script.
+var function = regexp.MustCompile(`(?m)^\s*(?:export )?(?:async )?function (\w+)`)
+
+// scripts is what each script of the pages declares.
+func scripts(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, "webui", "static", "js", "*.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]bool{}
+		for _, m := range function.FindAllStringSubmatch(string(text), -1) {
+			names[m[1]] = true
+		}
+		all["webui/static/js/"+filepath.Base(file)] = names
+	}
+	return all
 }
 
 // link is a Markdown link to something in this repository.

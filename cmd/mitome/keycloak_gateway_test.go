@@ -19,6 +19,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/mitome-ciba/mitome/cmd/mitome/keycloaktest"
+	"github.com/mitome-ciba/mitome/cmd/mitome/loopback"
 )
 
 // patience is how long a test waits for something that ought to happen at once.
@@ -54,10 +55,11 @@ func newGateway(t *testing.T, s *stage, o opening) *gateway {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	g := &gateway{realm: s.kc.Realm(t, o.Realm), wire: newWire(t, s.kc), binary: s.binary, dir: dir}
 	t.Cleanup(func() { g.printLog(t) })
-	port, err := keycloaktest.FreePort()
+	address, err := loopback.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, port, _ := net.SplitHostPort(address)
 	g.devices = "http://localhost:" + port
 	g.config = filepath.Join(dir, "mitome.yaml")
 	if err := os.WriteFile(g.config, []byte(g.yaml(t, port, o)), 0o600); err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mitome-ciba/mitome/cmd/mitome/loopback"
 	"github.com/mitome-ciba/mitome/server/store/storetest"
 )
 
@@ -54,14 +55,11 @@ const within = 20 * time.Second
 // setUp gives each script its own ports, folders and Keycloak.
 func setUp(env *testscript.Env) error {
 	for _, name := range []string{"DEVICES", "OPS", "ADMIN", "METRICS"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address, err := loopback.Address()
 		if err != nil {
 			return err
 		}
-		env.Setenv(name, l.Addr().String())
-		if err := l.Close(); err != nil {
-			return err
-		}
+		env.Setenv(name, address)
 	}
 	_, port, _ := net.SplitHostPort(env.Getenv("DEVICES"))
 	env.Setenv("PUBLIC", "http://localhost:"+port)

@@ -150,6 +150,15 @@ func (b *Browser) Language(tag string) {
 	Call(b, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: agent, AcceptLanguage: tag})
 }
 
+// Dark sets whether the person has chosen the dark theme.
+func (b *Browser) Dark(on bool) {
+	b.t.Helper()
+	scheme := map[bool]string{true: "dark", false: "light"}[on]
+	Call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+}
+
 // Offline takes the network away, or gives it back.
 func (b *Browser) Offline(on bool) {
 	b.t.Helper()

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/mitome-ciba/mitome/cmd/mitome/loopback"
 )
 
 // Front is what stands between browsers and Mitome: a proxy that can refuse
@@ -80,10 +82,9 @@ func listen(t *testing.T, name string, h http.Handler) string {
 // address is a port of the loopback that nothing listens on.
 func address(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	a, err := loopback.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return a
 }

@@ -15,6 +15,9 @@ import (
 // Widths are those that every page is looked at in: a watch, a phone, a desk.
 var Widths = []int64{184, 360, 1280}
 
+// heights are the screens' heights at these widths.
+var heights = map[int64]int64{184: 224, 360: 740, 1280: 800}
+
 // Album takes pictures of pages, and checks on the way that none of them has to
 // be scrolled sideways.
 type Album struct {
@@ -44,11 +47,16 @@ func (a *Album) Picture(b *Browser, language, page, what string) {
 	}
 	a.mu.Unlock()
 	for _, w := range Widths {
-		b.Size(w, map[int64]int64{184: 224, 360: 740, 1280: 800}[w])
+		b.Size(w, heights[w])
 		if wide := Eval[int](b, "document.documentElement.scrollWidth - innerWidth"); wide > 0 {
 			b.t.Errorf("%s in %s at %d scrolls sideways by %d", page, language, w, wide)
 		}
-		png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+		// All of the page, as it is on a screen that is high enough; but a dialogue
+		// as it stands on the real one.
+		if !Eval[bool](b, "!!document.querySelector('dialog[open]')") {
+			b.Size(w, max(heights[w], Eval[int64](b, "document.documentElement.scrollHeight")))
+		}
+		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			b.fail("picture of %s: %v", page, err)
 		}

@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -153,8 +154,20 @@ func place(ctx context.Context, role, name string) (x, y float64, ok bool) {
 	return (q[0] + q[4]) / 2, (q[1] + q[5]) / 2, true
 }
 
+// errComing: the page is not there yet, so nobody can say what is on it.
+var errComing = errors.New("browsertest: page is still coming")
+
 // look returns the first element with this role and name that is not hidden, or 0.
+// It asks nothing of a page that is still coming: Chromium answers neither that
+// question nor any after it if the page is replaced meanwhile.
 func look(ctx context.Context, role, name string) (cdp.BackendNodeID, error) {
+	ready, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.readyState === 'complete'"))
+	if err != nil {
+		return 0, err
+	}
+	if !ready {
+		return 0, errComing
+	}
 	doc, err := chromedp.Call(ctx, dom.GetDocument, dom.GetDocumentParams{})
 	if err != nil {
 		return 0, err

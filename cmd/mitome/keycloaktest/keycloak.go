@@ -8,9 +8,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/mitome-ciba/mitome/cmd/mitome/loopback"
 )
 
 // Version is the Keycloak that tools/keycloak.sh fetches.
@@ -32,12 +33,13 @@ type Server struct {
 
 // Start runs the Keycloak that is unpacked in home, and returns when it answers.
 func Start(ctx context.Context, home, dir string) (*Server, error) {
-	port, err := FreePort()
+	address, err := loopback.Address()
 	if err != nil {
 		return nil, err
 	}
+	_, port, _ := net.SplitHostPort(address)
 	s := &Server{
-		URL:     "http://127.0.0.1:" + port,
+		URL:     "http://" + address,
 		Channel: listen(),
 		Log:     filepath.Join(dir, "keycloak.log"),
 	}
@@ -113,14 +115,4 @@ func lock(name string) (*os.File, error) {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	return f, nil
-}
-
-// FreePort returns a port of the loopback that nothing listens on.
-func FreePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find port: %w", err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
