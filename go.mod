@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	code.dny.dev/ssrf v0.3.0 // which addresses a user's URL may not lead to
 	github.com/alecthomas/kong v1.17.0 // the command line, with few dependencies of its own
-	github.com/coreos/go-oidc/v3 v3.21.0 // signing users in at their OP
+	github.com/coreos/go-oidc/v3 v3.21.0 // signing users in at their OP; ID tokens of the CIBA client
 	github.com/danielgtaylor/huma/v2 v2.38.0 // JSON APIs: checked input, OpenAPI 3.1, RFC 9457
 	github.com/fxamacker/cbor/v2 v2.9.4 // CBOR of the software device's passkeys
 	github.com/gin-gonic/gin v1.12.0 // HTTP routes; fixed
@@ -18,11 +18,13 @@ require (
 	github.com/knadh/koanf/providers/env/v2 v2.0.2 // configuration: environment
 	github.com/knadh/koanf/providers/file v1.2.1 // configuration: file
 	github.com/knadh/koanf/v2 v2.4.1 // configuration from several sources, with few dependencies of its own
+	github.com/luikyv/go-oidc v0.23.0 // the demo's OP: CIBA in all three modes; pinned, its API is renamed often
 	github.com/nicksnyder/go-i18n/v2 v2.7.0 // catalogues of what a user reads
 	github.com/pressly/goose/v3 v3.28.0 // migrations, one set for both databases
 	github.com/prometheus/client_golang v1.25.0 // metrics
 	github.com/rivo/uniseg v0.4.7 // grapheme clusters: how long a text is to a person
 	github.com/rogpeppe/go-internal v1.14.1 // file locks; tests: scripts of the command line
+	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1 // decisions to OPs of our own API, signed
 	go.uber.org/goleak v1.3.0 // tests: goroutines that stay behind
 	golang.org/x/net v0.60.0 // public suffixes: what would be a link
 	golang.org/x/oauth2 v0.37.0 // the code flow of that, with PKCE
