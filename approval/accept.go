@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -14,9 +15,9 @@ import (
 // request that it made the first time, with a nil error; one that comes under
 // the reference of another is ErrRefReused, one whose time is over ErrExpired.
 //
-// It returns ErrUnknownUser, ErrBindingMessage, ErrACR or ErrCodeShape for an
-// ask that cannot be put to anybody. Where a.ReportsRefusals, such an ask is
-// stored as a request that is denied already, and its error is nil.
+// It returns ErrUnknownUser, ErrBindingMessage, ErrACR, ErrNoCode or ErrCodeShape
+// for an ask that cannot be put to anybody. Where a.ReportsRefusals, such an ask
+// is stored as a request that is denied already, and its error is nil.
 func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, error) {
 	if a.Ref == "" { // else all asks without one would be repetitions of the first
 		return Request{}, errors.New("approval: ask without a reference")
@@ -35,20 +36,37 @@ func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, 
 		r.Code, refusal = newCode(s.Codes, r.ID, adm.CodeSource, adm.Code)
 	}
 	effects := fanOut([]Effect{Notify{}}, devices)
+	if refusal != nil && !a.ReportsRefusals {
+		return s.refused(ctx, r, refusal)
+	}
 	if refusal != nil {
-		if r, effects, err = refuse(r, refusal); err != nil || !a.ReportsRefusals {
+		if r, effects, err = refuse(r, refusal); err != nil {
 			return Request{}, refusal
 		}
 	}
 	return s.create(ctx, r, effects, by)
 }
 
+// refused is the answer to an ask that is refused and of which nothing is stored.
+// If it repeats one that was taken it is not refused: what was right then stays
+// so, though the user's only device is gone meanwhile.
+func (s *Service) refused(ctx context.Context, r Request, refusal error) (Request, error) {
+	earlier, err := s.Store.RequestByRef(ctx, r.OP, r.RefHash)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Request{}, refusal
+	case err != nil:
+		return Request{}, fmt.Errorf("find repeated request: %w", err)
+	}
+	return r.repeats(earlier)
+}
+
 // newRequest is a in the words of a request; nothing in it is judged yet.
 func (s *Service) newRequest(a Ask) Request {
 	now := s.Now()
-	ref, body := sha256.Sum256([]byte(a.Ref)), sha256.Sum256(a.Body)
+	ref := sha256.Sum256([]byte(a.Ref))
 	return Request{
-		ID: a.ID, OP: a.OP, RefHash: ref[:], Fingerprint: body[:], Handle: a.Handle,
+		ID: a.ID, OP: a.OP, RefHash: ref[:], Fingerprint: s.Codes.Lookup("request body", string(a.Body)), Handle: a.Handle,
 		ClientID: a.ClientID, ClientName: a.ClientName, Scope: a.Scope,
 		ACRValues: a.ACRValues, Context: showable(a.Context),
 		State: Pending, CreatedAt: now, ExpiresAt: a.ExpiresAt, ReportAfter: now.Add(a.Guard),
@@ -92,6 +110,8 @@ func refuse(r Request, err error) (Request, []Effect, error) {
 		reason = ReasonBindingMessage
 	case errors.Is(err, ErrACR):
 		reason = ReasonACR
+	case errors.Is(err, ErrNoCode):
+		reason = ReasonNoUserCode
 	case errors.Is(err, ErrCodeShape):
 		reason = ReasonUserCodeShape
 	default: // a fault of ours, not of the ask's
@@ -101,17 +121,23 @@ func refuse(r Request, err error) (Request, []Effect, error) {
 	return r, []Effect{Report{}}, err
 }
 
-// create stores r. The same reference with the same body is a repetition; with
-// another body it is somebody else holding the OP's token, or a broken OP.
+// create stores r.
 func (s *Service) create(ctx context.Context, r Request, effects []Effect, by device.Actor) (Request, error) {
 	stored, err := s.Store.CreateRequest(ctx, r, effects, by)
 	switch {
-	case errors.Is(err, ErrDuplicate) && string(stored.Fingerprint) != string(r.Fingerprint):
-		return Request{}, ErrRefReused
 	case errors.Is(err, ErrDuplicate):
-		return stored, nil
+		return r.repeats(stored)
 	case err != nil:
 		return Request{}, fmt.Errorf("create request: %w", err)
+	}
+	return stored, nil
+}
+
+// repeats returns what is stored under r's reference. The same body is a
+// repetition; another is somebody else holding the OP's token, or a broken OP.
+func (r Request) repeats(stored Request) (Request, error) {
+	if !bytes.Equal(stored.Fingerprint, r.Fingerprint) {
+		return Request{}, ErrRefReused
 	}
 	return stored, nil
 }

@@ -167,6 +167,35 @@ func TestRefusalsAreReportedToAnOPThatCannot(t *testing.T) {
 	}
 }
 
+// TestACodeMayBeRequired: an OP that can hear it is told, any other is reported to.
+func TestACodeMayBeRequired(t *testing.T) {
+	w := newWorld(t, policy.Rules{RequireCode: true})
+	w.pair(t, w.user(t, "aiko"))
+	a := w.asks("aiko")
+	_, err := w.Accept(t.Context(), a, theOP)
+	is(t, "Accept", err, approval.ErrNoCode)
+	a.ReportsRefusals = true
+	if r := w.accept(t, a); r.State != approval.Denied || r.Decision.Reason != approval.ReasonNoUserCode {
+		t.Errorf("got %s, %+v", r.State, r.Decision)
+	}
+}
+
+// TestARepetitionIsNotRefused: what was taken once stays taken, though the ask
+// would be refused by now.
+func TestARepetitionIsNotRefused(t *testing.T) {
+	w := newWorld(t, policy.Rules{})
+	p := w.pair(t, w.user(t, "aiko"))
+	a := w.asks("aiko")
+	first := w.accept(t, a)
+	fatal(t, w.people.Revoke(t.Context(), p.ID, admin))
+	if again := w.accept(t, a); again.ID != first.ID {
+		t.Errorf("got %s, want %s", again.ID, first.ID)
+	}
+	a.Body = []byte("another body")
+	_, err := w.Accept(t.Context(), a, theOP)
+	is(t, "another body", err, approval.ErrRefReused)
+}
+
 // TestNobodyTellsAnUnknownUserFromOneWithoutADevice compares everything that an
 // OP, or somebody who reads its answers, can see of the two.
 func TestNobodyTellsAnUnknownUserFromOneWithoutADevice(t *testing.T) {
@@ -247,7 +276,7 @@ func TestFaultsAreNotRefusals(t *testing.T) {
 	fault := errors.New("disk on fire")
 	for name, break_ := range map[string]func(*approval.Service){
 		"people": func(s *approval.Service) { s.People = brokenPeople{s.People, fault} },
-		"codes":  func(s *approval.Service) { s.Codes = brokenCodes{fault} },
+		"codes":  func(s *approval.Service) { s.Codes = brokenCodes{s.Codes, fault} },
 	} {
 		s := *w.Service
 		break_(&s)
@@ -269,7 +298,10 @@ func (b brokenPeople) FindUser(context.Context, device.Subject) (device.User, er
 	return device.User{}, b.err
 }
 
-type brokenCodes struct{ err error }
+type brokenCodes struct {
+	approval.CodeKeys
+	err error
+}
 
 func (b brokenCodes) CodeMAC(string, []byte) (string, []byte, error) { return "", nil, b.err }
 

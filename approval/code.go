@@ -40,6 +40,9 @@ type CodeKeys interface {
 	// CodeMAC returns the MAC of data under the key named by id, or under the
 	// current key if id is empty, and the id of the key that it used.
 	CodeMAC(id string, data []byte) (keyID string, mac []byte, err error)
+	// Lookup returns a keyed hash of value that stays the same for ever. Kind
+	// keeps equal values of different meaning apart.
+	Lookup(kind, value string) []byte
 }
 
 // newCode seals code for request id; an empty code gives the zero Code.

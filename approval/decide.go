@@ -202,10 +202,25 @@ func (s *Service) Recall(ctx context.Context, id RequestID, by device.Actor) (Re
 	if err != nil {
 		return Request{}, err
 	}
-	if by.Kind == device.ActorOP && by.ID != r.OP {
+	byOP := by.Kind == device.ActorOP
+	if byOP && by.OP() != r.OP {
 		return Request{}, ErrNotFound
 	}
-	return s.apply(ctx, r, Recalled{}, Change{By: by}, nil)
+	return s.apply(ctx, r, Recalled{ByOP: byOP}, Change{By: by}, nil)
+}
+
+// Asked returns one of an OP's own requests, its state as of now. To another OP
+// it is ErrNotFound: telling "not yours" from "not there" would confirm an id.
+func (s *Service) Asked(ctx context.Context, id RequestID, op string) (Request, error) {
+	r, err := s.Store.Request(ctx, id)
+	if err == nil && (op == "" || r.OP != op) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Request{}, err
+	}
+	r.State = r.StateAt(s.Now())
+	return r, nil
 }
 
 // Expire settles requests whose time is over, up to limit of them, and returns

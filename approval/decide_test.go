@@ -342,6 +342,16 @@ func TestRecall(t *testing.T) {
 	is(t, "an answer after it", err, approval.ErrSettled)
 	_, err = w.Recall(t.Context(), r.ID, admin)
 	is(t, "twice", err, approval.ErrSettled)
+	byAdmin := w.accept(t, w.asks("aiko"))
+	w.jobs(t, byAdmin.ID)
+	_, err = w.Recall(t.Context(), byAdmin.ID, admin)
+	fatal(t, err)
+	if jobs := w.jobs(t, byAdmin.ID); jobs["clear"] != 1 || jobs["report"] != 1 {
+		t.Errorf("jobs %v, want the OP told of what it did not do", jobs)
+	}
+	byKey := w.accept(t, w.asks("aiko"))
+	_, err = w.Recall(t.Context(), byKey.ID, device.Actor{Kind: device.ActorOP, ID: theOP.ID + "/key-2026"})
+	is(t, "by one of its keys", err, nil)
 	_, err = w.Recall(t.Context(), "nothing", admin)
 	is(t, "nothing", err, approval.ErrNotFound)
 }

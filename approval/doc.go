@@ -7,7 +7,7 @@
 //	New ─▶ pending ──┼─ CodeWrong, the last ───▶ denied    ─▶ Report, Clear
 //	  └▶ Notify      ├─ Refused ───────────────▶ denied    ─▶ Report, Clear
 //	                 ├─ Lapsed ────────────────▶ expired   ─▶ Report, Clear
-//	                 └─ Recalled ──────────────▶ withdrawn ─▶ Clear
+//	                 └─ Recalled ──────────────▶ withdrawn ─▶ Report unless by the OP, Clear
 //
 // The rules are one pure function, [Step]. [Service] surrounds it with what it
 // must not know: the store, the clock and the passkey check. What the outside

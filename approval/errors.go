@@ -17,6 +17,7 @@ var (
 	ErrBindingMessage = errors.New("approval: invalid_binding_message")
 	ErrACR            = errors.New("approval: acr_values cannot be met")
 	ErrCodeShape      = errors.New("approval: invalid_user_code")
+	ErrNoCode         = errors.New("approval: missing_user_code")
 	ErrCodeMissing    = errors.New("approval: the code must be typed")
 	ErrUserCode       = errors.New("approval: wrong code")
 	ErrCodeLocked     = errors.New("approval: too many wrong codes")

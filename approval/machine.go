@@ -21,8 +21,9 @@ type (
 	Refused struct{ Reason Reason }
 	// Lapsed is the passing of ExpiresAt.
 	Lapsed struct{}
-	// Recalled is the OP, or an administrator, taking the request back.
-	Recalled struct{}
+	// Recalled is the OP, or an administrator, taking the request back. An OP
+	// that did it itself need not be told.
+	Recalled struct{ ByOP bool }
 )
 
 func (Answered) event()  {}
@@ -61,7 +62,7 @@ func Step(r Request, ev Event, now time.Time) (Request, []Effect, error) {
 		return r, nil, ErrSettled
 	}
 	late := !now.Before(r.ExpiresAt)
-	switch ev.(type) {
+	switch ev := ev.(type) {
 	case Lapsed:
 		if !late {
 			return r, nil, fmt.Errorf("approval: %s lapsed before %v", r.ID, r.ExpiresAt)
@@ -70,7 +71,10 @@ func Step(r Request, ev Event, now time.Time) (Request, []Effect, error) {
 		return r, []Effect{Report{}, Clear{}}, nil
 	case Recalled:
 		r.State = Withdrawn
-		return r, []Effect{Clear{}}, nil
+		if ev.ByOP {
+			return r, []Effect{Clear{}}, nil
+		}
+		return r, []Effect{Report{}, Clear{}}, nil
 	}
 	if late {
 		return r, nil, ErrExpired

@@ -19,6 +19,7 @@ var (
 		approval.Pending, approval.Approved, approval.Denied, approval.Expired, approval.Withdrawn,
 	}
 	told     = []approval.Effect{approval.Report{}, approval.Clear{}}
+	quiet    = []approval.Effect{approval.Clear{}}
 	errOther = errors.New("any other error")
 )
 
@@ -33,6 +34,7 @@ func everyEvent() map[string]approval.Event {
 		"refuse":     approval.Refused{Reason: approval.ReasonACR},
 		"lapse":      approval.Lapsed{},
 		"recall":     approval.Recalled{},
+		"OP recalls": approval.Recalled{ByOP: true},
 	}
 }
 
@@ -54,13 +56,15 @@ func outcomes() map[string]outcome {
 		"on time/code wrong":              {pending, nil, nil},
 		"on time/refuse":                  {denied, told, nil},
 		"on time/lapse":                   {pending, nil, errOther},
-		"on time/recall":                  {approval.Withdrawn, []approval.Effect{approval.Clear{}}, nil},
+		"on time/recall":                  {approval.Withdrawn, told, nil},
+		"on time/OP recalls":              {approval.Withdrawn, quiet, nil},
 		"on time, tries spent/approve":    {approval.Approved, told, nil}, // the last try was right
 		"on time, tries spent/deny":       {denied, told, nil},
 		"on time, tries spent/shrug":      {pending, nil, errOther},
 		"on time, tries spent/refuse":     {denied, told, nil},
 		"on time, tries spent/lapse":      {pending, nil, errOther},
-		"on time, tries spent/recall":     {approval.Withdrawn, []approval.Effect{approval.Clear{}}, nil},
+		"on time, tries spent/recall":     {approval.Withdrawn, told, nil},
+		"on time, tries spent/OP recalls": {approval.Withdrawn, quiet, nil},
 		"on time, tries spent/code tried": {denied, told, nil},
 		"on time, tries spent/code wrong": {denied, told, nil},
 	}
@@ -69,7 +73,8 @@ func outcomes() map[string]outcome {
 			want[when+"/"+ev] = outcome{pending, nil, approval.ErrExpired}
 		}
 		want[when+"/lapse"] = outcome{approval.Expired, told, nil}
-		want[when+"/recall"] = outcome{approval.Withdrawn, []approval.Effect{approval.Clear{}}, nil}
+		want[when+"/recall"] = outcome{approval.Withdrawn, told, nil}
+		want[when+"/OP recalls"] = outcome{approval.Withdrawn, quiet, nil}
 	}
 	return want
 }

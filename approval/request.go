@@ -22,7 +22,7 @@ type Request struct {
 	ID          RequestID
 	OP          string        // configured name of the OP that asked
 	RefHash     []byte        // SHA-256 of Ask.Ref; unique per OP
-	Fingerprint []byte        // SHA-256 of Ask.Body
+	Fingerprint []byte        // keyed hash of Ask.Body, which may hold a short code
 	Handle      Secret        // what the OP needs back; sealed at rest, blanked once the report is settled
 	UserID      device.UserID // empty if the OP meant nobody we know; then the request is denied
 
@@ -104,4 +104,5 @@ const (
 	ReasonBindingMessage Reason = "invalid_binding_message" // not fit to be shown
 	ReasonACR            Reason = "acr_unmet"               // the ceremony does not reach what was asked
 	ReasonUserCodeShape  Reason = "invalid_user_code"       // not fit to be typed
+	ReasonNoUserCode     Reason = "missing_user_code"       // there must be something to type, and was not
 )

@@ -48,7 +48,7 @@ type Passkeys interface {
 // Policy is the connection's rules. Package approval/policy implements it.
 type Policy interface {
 	// Admit judges an ask before anybody sees it. It returns ErrBindingMessage,
-	// ErrACR or ErrCodeShape.
+	// ErrACR, ErrNoCode or ErrCodeShape.
 	Admit(a Ask) (Admission, error)
 	// Grade says what a ceremony is worth to the OP that asked.
 	Grade(r Request, c Ceremony) Grade

@@ -18,6 +18,10 @@ type Store interface {
 	// Request returns ErrNotFound when there is none.
 	Request(ctx context.Context, id RequestID) (Request, error)
 
+	// RequestByRef returns the OP's request under that reference; ErrNotFound when
+	// there is none.
+	RequestByRef(ctx context.Context, op string, refHash []byte) (Request, error)
+
 	// PendingFor returns the requests of these users that are pending and not
 	// past ExpiresAt at now, oldest first.
 	PendingFor(ctx context.Context, users []device.UserID, now time.Time) ([]Request, error)

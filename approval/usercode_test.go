@@ -1,7 +1,9 @@
 package approval_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"sync"
@@ -209,7 +211,7 @@ func TestATryIsChargedBeforeItIsCompared(t *testing.T) {
 	r := w.withCode(t)
 	crash := errors.New("the process died")
 	s := *w.Service
-	s.Codes = brokenCodes{crash}
+	s.Codes = brokenCodes{s.Codes, crash}
 	for i := range approval.MaxCodeTries {
 		_, err := s.Decide(t.Context(), w.signed(t, r.ID, p, wrongCode))
 		is(t, "a crash", err, crash)
@@ -233,6 +235,9 @@ func TestTheCodeStandsNowhere(t *testing.T) {
 	r, other := w.withCode(t), w.withCode(t)
 	if string(r.Code.MAC) == string(other.Code.MAC) || len(r.Code.MAC) < 32 {
 		t.Error("two requests with one code have one hash")
+	}
+	if sum := sha256.Sum256([]byte("body")); bytes.Equal(r.Fingerprint, sum[:]) { // which may hold the code
+		t.Error("what was received can be guessed from its fingerprint")
 	}
 	c, err := w.Challenge(t.Context(), r.ID, who(p), "en")
 	fatal(t, err)

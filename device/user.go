@@ -2,6 +2,7 @@ package device
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -20,8 +21,18 @@ type User struct {
 // Actor is who is doing this, for the audit log.
 type Actor struct {
 	Kind ActorKind
-	ID   string     // device id, administrator's name or OP's name; empty for Mitome
+	ID   string     // device id, administrator's name or OP's name, with /key if it has several keys; empty for Mitome
 	IP   netip.Addr // where the call came from; zero if it came from nowhere
+}
+
+// OP is the configured name of the OP that acts, whichever of its keys it used;
+// empty if it is not one.
+func (a Actor) OP() string {
+	if a.Kind != ActorOP {
+		return ""
+	}
+	name, _, _ := strings.Cut(a.ID, "/")
+	return name
 }
 
 // ActorKind says what sort of actor it is.

@@ -81,6 +81,14 @@ func oneRequestARef(t *testing.T, s Stores) {
 	if _, err := s.Requests.CreateRequest(ctx, elsewhere, nil, byOP); err != nil {
 		t.Errorf("the same reference at another OP: %v", err)
 	}
+	for op, want := range map[string]approval.Request{winner.OP: winner, "shop": elsewhere} {
+		if got, err := s.Requests.RequestByRef(ctx, op, winner.RefHash); err != nil || got.ID != want.ID {
+			t.Errorf("by the reference at %s: got %s, %v, want %s", op, got.ID, err, want.ID)
+		}
+	}
+	if _, err := s.Requests.RequestByRef(ctx, "nobody", winner.RefHash); !errors.Is(err, approval.ErrNotFound) {
+		t.Errorf("by the reference at a third: %v, want %v", err, approval.ErrNotFound)
+	}
 }
 
 func firstDecisionWins(t *testing.T, s Stores) {

@@ -17,11 +17,18 @@ const clearFor = time.Minute
 
 // Push sends to the user's devices.
 type Push struct {
-	Requests  Requests
+	Requests  Prospects
 	Addresses Addresses
 	Send      func(context.Context, push.Address, push.Message) error // push.Dispatcher's
 	Backoff   func(attempts int) time.Duration
 	Now       func() time.Time
+}
+
+// Prospects is where it is read whether a request still waits.
+type Prospects interface {
+	// Prospect returns a request's state as it was stored, and when its time is
+	// over; approval.ErrNotFound when there is no such request.
+	Prospect(ctx context.Context, id approval.RequestID) (approval.State, time.Time, error)
 }
 
 // Addresses is where a device can be reached.
@@ -35,23 +42,23 @@ type Addresses interface {
 
 // Notify asks one device. Nobody is asked about what is settled or over.
 func (p *Push) Notify(ctx context.Context, j Job) Result {
-	r, err := p.Requests.Request(ctx, j.Request)
+	state, expires, err := p.Requests.Prospect(ctx, j.Request)
 	if err != nil {
 		return unread(err, p.Backoff(j.Attempts))
 	}
+	r := approval.Request{State: state, ExpiresAt: expires}
 	if state := r.StateAt(p.Now()); state != approval.Pending {
 		return Result{Outcome: Moot, Cause: "request is " + string(state)}
 	}
-	return p.send(ctx, j, push.Show, r.ExpiresAt)
+	return p.send(ctx, j, push.Show, expires)
 }
 
 // Clear takes the question off one device again.
 func (p *Push) Clear(ctx context.Context, j Job) Result {
-	r, err := p.Requests.Request(ctx, j.Request)
+	_, deadline, err := p.Requests.Prospect(ctx, j.Request)
 	if err != nil {
 		return unread(err, p.Backoff(j.Attempts))
 	}
-	deadline := r.ExpiresAt
 	if least := j.Created.Add(clearFor); least.After(deadline) {
 		deadline = least
 	}

@@ -69,7 +69,11 @@ func (p *Reporter) report(ctx context.Context, j Job, r approval.Request, mark f
 			return retry(p.Now(), deadline, wait, Result{Outcome: TooLate, Cause: fmt.Sprintf("mark: %v", err)})
 		}
 	}
-	end, again := outcomeOf(adapter.Report(ctx, r), safe)
+	err := adapter.Report(ctx, r)
+	end, again := outcomeOf(err, safe)
+	if later := (*op.Later)(nil); errors.As(err, &later) {
+		wait = max(wait, later.After)
+	}
 	if again {
 		return retry(p.Now(), deadline, wait, end)
 	}

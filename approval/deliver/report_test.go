@@ -69,6 +69,21 @@ func TestReportOutcomes(t *testing.T) {
 	}
 }
 
+// TestAnOPSaysWhen: an OP that names a time is told again no earlier, and never
+// after the request's own.
+func TestAnOPSaysWhen(t *testing.T) {
+	for after, want := range map[time.Duration]time.Duration{0: time.Second, 7 * time.Second: 7 * time.Second, time.Hour: -1} {
+		w := newWorld(t)
+		w.op.err = fmt.Errorf("status 429: %w", &op.Later{Err: op.ErrUnsure, After: after})
+		r := w.settled(approval.Denied)
+		end := r.ExpiresAt.Add(op.Margin).Sub(w.clock)
+		got := w.report(w.claim()).Again
+		if want >= 0 && got != want || want < 0 && (got <= 7*time.Second || got >= end) {
+			t.Errorf("%v: again after %v, want %v (all is over in %v)", after, got, want, end)
+		}
+	}
+}
+
 // The words that operators read are the outcomes of this package, to the letter.
 func TestOutcomesAreTheOperatorsWords(t *testing.T) {
 	for got, want := range map[deliver.Outcome]approval.ReportState{

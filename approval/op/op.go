@@ -71,6 +71,15 @@ type Deps struct {
 	Client *http.Client // for every outgoing call; does not follow redirects
 	Log    *slog.Logger
 	Now    func() time.Time
+	// About reads what is known of a request beside it, for an OP that is told
+	// more than yes or no. It is nil while a configuration is only checked.
+	About func(context.Context, approval.Request) (About, error)
+}
+
+// About is what is known of a request beside it.
+type About struct {
+	Subject  string // the OP's own name for the user
+	Evidence string // JWS of the decision; empty where nobody decided
 }
 
 // Kind opens one kind of connection. Decode fills the kind's own Config from

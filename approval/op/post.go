@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // maxAnswer is how much of an OP's answer to a report is read.
@@ -21,6 +22,7 @@ const maxAnswer = 16 << 10
 // Poster makes one HTTP attempt and says whether bytes may have arrived.
 type Poster struct {
 	client *http.Client
+	pooled bool // connections are kept, and net/http may repeat by itself
 }
 
 // Call is what an adapter wants sent.
@@ -36,6 +38,8 @@ type Answer struct {
 	Status int
 	Body   []byte // at most its first 16 KiB
 	Cut    bool   // the body broke off
+	// After is how long the OP wants to be left alone (Retry-After, in seconds).
+	After time.Duration
 }
 
 // NewPoster makes a poster that reaches OPs as base does (proxy, TLS, dialer),
@@ -47,6 +51,39 @@ type Answer struct {
 // attack. So every attempt has a connection of its own, speaks HTTP/1.1, and an
 // error before that connection stands proves that nothing was sent.
 func NewPoster(base *http.Client) (*Poster, error) {
+	t, timeout, err := transportOf(base)
+	if err != nil {
+		return nil, err
+	}
+	t.DisableKeepAlives = true
+	t.ForceAttemptHTTP2, t.TLSNextProto = false, nil
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	if t.TLSClientConfig == nil {
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	t.TLSClientConfig.NextProtos = slices.DeleteFunc(t.TLSClientConfig.NextProtos, func(p string) bool { return p == "h2" })
+	return newPoster(t, timeout, false), nil
+}
+
+// NewPooledPoster makes a poster that keeps its connections, for OPs to which
+// every report may be repeated: what net/http might send twice does no harm
+// there, and a handshake for each report does cost.
+func NewPooledPoster(base *http.Client) (*Poster, error) {
+	t, timeout, err := transportOf(base)
+	if err != nil {
+		return nil, err
+	}
+	t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, pooledConns)
+	return newPoster(t, timeout, true), nil
+}
+
+// pooledConns is how many connections to one OP are kept: as many as reports
+// leave at once.
+const pooledConns = 64
+
+// transportOf is a copy of how base reaches others, and how long it waits.
+func transportOf(base *http.Client) (*http.Transport, time.Duration, error) {
 	if base == nil {
 		base = http.DefaultClient
 	}
@@ -56,22 +93,17 @@ func NewPoster(base *http.Client) (*Poster, error) {
 	}
 	t, ok := rt.(*http.Transport)
 	if !ok {
-		return nil, fmt.Errorf("op: reports need an *http.Transport, not %T", rt)
+		return nil, 0, fmt.Errorf("op: reports need an *http.Transport, not %T", rt)
 	}
-	t = t.Clone()
-	t.DisableKeepAlives = true
-	t.ForceAttemptHTTP2, t.TLSNextProto = false, nil
-	t.Protocols = new(http.Protocols)
-	t.Protocols.SetHTTP1(true)
-	if t.TLSClientConfig == nil {
-		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	t.TLSClientConfig.NextProtos = slices.DeleteFunc(t.TLSClientConfig.NextProtos, func(p string) bool { return p == "h2" })
+	return t.Clone(), base.Timeout, nil
+}
+
+func newPoster(t *http.Transport, timeout time.Duration, pooled bool) *Poster {
 	return &Poster{&http.Client{
 		Transport:     t,
-		Timeout:       base.Timeout,
+		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}, pooled}
 }
 
 // Post makes one attempt at c. It returns the OP's answer, whatever it says, or
@@ -84,7 +116,7 @@ func (p *Poster) Post(ctx context.Context, c Call) (Answer, error) {
 		// This one runs before anything is handed to that goroutine.
 		GotConn: func(httptrace.GotConnInfo) { connected = true },
 	})
-	req, err := newRequest(ctx, c)
+	req, err := p.newRequest(ctx, c)
 	if err != nil {
 		return Answer{}, fmt.Errorf("%w: request cannot be built", ErrNotSent)
 	}
@@ -97,15 +129,26 @@ func (p *Poster) Post(ctx context.Context, c Call) (Answer, error) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	return Answer{resp.StatusCode, body, err != nil}, nil
+	return Answer{resp.StatusCode, body, err != nil, retryAfter(resp.Header)}, nil
 }
 
-func newRequest(ctx context.Context, c Call) (*http.Request, error) {
+// retryAfter reads the header's usual form, and takes no other.
+func retryAfter(h http.Header) time.Duration {
+	n, err := strconv.ParseUint(h.Get("Retry-After"), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+func (p *Poster) newRequest(ctx context.Context, c Call) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, bytes.NewReader(c.Body))
 	if err != nil {
 		return nil, err
 	}
-	req.GetBody = nil // a body that cannot be read anew cannot be sent anew
+	if !p.pooled {
+		req.GetBody = nil // a body that cannot be read anew cannot be sent anew
+	}
 	req.Host = c.Host
 	for k, v := range c.Header {
 		req.Header[k] = v
@@ -127,6 +170,18 @@ func (a Answer) Err() error {
 	}
 	return fmt.Errorf("%w: status %s", ErrRefused, strconv.Itoa(a.Status))
 }
+
+// Later is an error of which the OP says when to try again.
+type Later struct {
+	Err   error
+	After time.Duration
+}
+
+// Error implements error.
+func (e *Later) Error() string { return e.Err.Error() }
+
+// Unwrap returns what it came to.
+func (e *Later) Unwrap() error { return e.Err }
 
 // bare takes the URL off err, which for some OPs holds a secret.
 func bare(err error) error {

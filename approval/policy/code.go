@@ -39,6 +39,9 @@ func (j judge) code(a approval.Ask, text string) (approval.Admission, error) {
 	if j.BindingMessage == ModeType && codeShaped.MatchString(text) && atLeastSix.MatchString(text) && !shownBy(a, text) {
 		return approval.Admission{CodeSource: approval.CodeBindingMessage, Code: text}, nil
 	}
+	if j.RequireCode {
+		return approval.Admission{}, approval.ErrNoCode
+	}
 	return approval.Admission{BindingMessage: text}, nil
 }
 

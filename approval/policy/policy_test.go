@@ -50,6 +50,11 @@ func TestCode(t *testing.T) {
 			Context: map[string]json.RawMessage{"ref": []byte(`"W4SCT7"`)}}, approval.Admission{BindingMessage: "W4SCT7"}, nil},
 		{"one prompt only", typed, approval.Ask{BindingMessage: "W4SCT7", UserCode: "123456"},
 			approval.Admission{BindingMessage: "W4SCT7", CodeSource: approval.CodeUserCode, Code: "123456"}, nil},
+		{"a code is needed", policy.Rules{RequireCode: true}, approval.Ask{BindingMessage: "Pay 3 EUR"}, approval.Admission{}, approval.ErrNoCode},
+		{"a code is needed and given", policy.Rules{RequireCode: true}, approval.Ask{UserCode: "012345"},
+			approval.Admission{CodeSource: approval.CodeUserCode, Code: "012345"}, nil},
+		{"typing the message is a code", policy.Rules{RequireCode: true, BindingMessage: policy.ModeType}, approval.Ask{BindingMessage: "W4S-CT7"},
+			approval.Admission{CodeSource: approval.CodeBindingMessage, Code: "W4S-CT7"}, nil},
 		{"typed, and refused all the same", typed, approval.Ask{BindingMessage: " "}, approval.Admission{}, approval.ErrBindingMessage},
 	}
 	for _, tt := range tests {

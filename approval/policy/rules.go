@@ -16,6 +16,7 @@ type Rules struct {
 	VaguePhrases   []string `koanf:"vague_phrases" desc:"Further words that say nothing: a binding message made of nothing else is vague, and counted." derived:"the built-in list (English, Japanese), which is always in force"`
 	RefuseVague    bool     `koanf:"refuse_vague" desc:"true: a vague binding message is refused, not only counted." default:"false"`
 	ACR            []Level  `koanf:"acr"`
+	RequireCode    bool     `koanf:"require_user_code" desc:"true: a request that brings nothing to type on the device is refused. The code binds the device to the screen before which the user stands." default:"false"`
 	PhrWithoutCode bool     `koanf:"phr_without_code" desc:"true: phr and phrh are reported although no code was typed. A passkey cannot be phished, but a CIBA request started by an attacker can still be approved by mistake; a typed code is what prevents that." default:"false"`
 }
 

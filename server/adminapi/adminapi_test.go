@@ -263,14 +263,14 @@ func TestDevices(t *testing.T) {
 const handle = "HANDLE-OF-THE-OP"
 
 // ask stores a request of u that waits for an answer.
-func (w *world) ask(u adminapi.User, ref string) approval.Request {
+func (w *world) ask(u adminapi.User, ref string, effects ...approval.Effect) approval.Request {
 	w.t.Helper()
 	now := time.Now()
 	r, err := w.db.CreateRequest(w.t.Context(), approval.Request{
 		ID: approval.NewRequestID(), OP: u.OP, RefHash: []byte(ref), Fingerprint: []byte("f"), Handle: handle,
 		UserID: device.UserID(u.ID), ClientID: "shop", BindingMessage: "W4SCT", State: approval.Pending,
 		CreatedAt: now, ExpiresAt: now.Add(time.Minute),
-	}, []approval.Effect{approval.Report{}}, device.Mitome)
+	}, effects, device.Mitome)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestRequests(t *testing.T) {
 	w := newWorld(t)
 	ctx, c := t.Context(), w.client
 	aiko, ben := w.user("corp", "s-1", "Aiko"), w.user("shop", "s-1", "Ben")
-	first, second := w.ask(aiko, "1"), w.ask(ben, "2")
+	first, second := w.ask(aiko, "1"), w.ask(ben, "2", approval.Report{})
 	count := func(f adminapi.RequestFilter) int {
 		t.Helper()
 		list, err := c.Requests(ctx, f)
@@ -306,8 +306,8 @@ func TestRequests(t *testing.T) {
 	_, err = c.Evidence(ctx, string(first.ID))
 	w.want(err, "request_not_found")
 
-	if r, err = c.Withdraw(ctx, string(first.ID)); err != nil || r.State != "withdrawn" {
-		t.Errorf("got %+v, %v", r, err)
+	if r, err = c.Withdraw(ctx, string(first.ID)); err != nil || r.State != "withdrawn" || r.Report == nil || r.Report.State != "waiting" {
+		t.Errorf("got %+v, %v; want its OP to be told", r, err)
 	}
 	_, err = c.Withdraw(ctx, string(first.ID))
 	w.want(err, "request_settled")

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +75,8 @@ func TestEnvironmentWins(t *testing.T) {
 		"MITOME_TRUSTED_PROXIES=10.0.0.0/8, 192.0.2.1", "MITOME_DATABASE__MANUAL_MIGRATION=true",
 		"MITOME_SESSIONS__LIFE=24h", "PATH=/bin", "MITOME_CONFIG=x", "MITOME_RP_NAME=",
 		"MITOME_PORT=tcp://10.0.0.1:80", "MITOME_PORT_8080_TCP_ADDR=10.0.0.1", "MITOME_SERVICE_HOST=10.0.0.1",
+		// What the tests and their tools are told stays in the shell of whoever develops.
+		"MITOME_TEST_CACHE=/var/cache/mitome", "MITOME_TEST_POSTGRES=postgres://localhost", "MITOME_TEST_ANYTHING=1",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -274,3 +278,31 @@ func TestSecretsPrintNothing(t *testing.T) {
 }
 
 func hash(s string) string { return fmt.Sprintf("%064x", s) }
+
+// TestToolsVariables: a variable that a tool or a test reads must not have the
+// program refuse its configuration in the same shell.
+func TestToolsVariables(t *testing.T) {
+	read := regexp.MustCompile(`MITOME_[A-Z0-9_]+`)
+	var environ []string
+	for _, pattern := range []string{"../../tools/*.sh", "../../.ci/*", "../../Makefile"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, files, err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range read.FindAllString(string(b), -1) {
+				environ = append(environ, name+"=x")
+			}
+		}
+	}
+	if !slices.Contains(environ, "MITOME_TEST_CACHE=x") {
+		t.Errorf("the tools read %v; the search is broken", environ)
+	}
+	if _, err := Load(write(t, minimal), environ); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -41,7 +42,10 @@ func decode(path string, in any, v reflect.Value) Faults {
 	return decodeScalar(path, in, v)
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	prefixType   = reflect.TypeFor[netip.Prefix]()
+)
 
 // decodeSpecial handles the types that are written as text but are not strings.
 func decodeSpecial(path string, in any, v reflect.Value) (Faults, bool) {
@@ -59,6 +63,9 @@ func decodeSpecial(path string, in any, v reflect.Value) (Faults, bool) {
 		return nil, false
 	}
 	if err := u.UnmarshalText([]byte(fmt.Sprint(in))); err != nil {
+		if v.Type() == prefixType {
+			return Faults{{path, "must be a network such as 10.0.0.0/8 or fd00::/8."}}, true
+		}
 		return Faults{{path, err.Error() + "."}}, true
 	}
 	return nil, true

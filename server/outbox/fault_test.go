@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,11 +27,11 @@ func (q *brokenQueue) ClaimJobs(ctx context.Context, n int, lease time.Duration)
 	return q.DB.ClaimJobs(ctx, n, lease)
 }
 
-func (q *brokenQueue) FinishJob(ctx context.Context, j outbox.Job, o outbox.Outcome, cause string) error {
+func (q *brokenQueue) FinishJobs(ctx context.Context, ends []outbox.End) []error {
 	if q.finishes--; q.finishes >= 0 {
-		return errors.New("database is away")
+		return slices.Repeat([]error{errors.New("database is away")}, len(ends))
 	}
-	return q.DB.FinishJob(ctx, j, o, cause)
+	return q.DB.FinishJobs(ctx, ends)
 }
 
 // What was done must be written down, or it is done again, or shown as unsure.

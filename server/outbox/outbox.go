@@ -46,21 +46,31 @@ type Result struct {
 	Cause   string        // why, for the operator; holds no secret
 }
 
+// End is how a job ended, to be written down.
+type End struct {
+	Job     Job
+	Outcome Outcome
+	Cause   string // for the operator
+}
+
 // Handler carries out one job. Mark, called just before bytes leave for a
 // receiver that must not hear them twice, commits the fact that they may have
 // left. A panic is the program's fault and is not caught.
 type Handler func(ctx context.Context, j Job, mark func(context.Context) error) Result
 
 // Queue is the durable side. Package server/store implements it. Each method but
-// ClaimJobs takes a job whose lease the caller still holds, and returns
-// ErrLeaseLost if it does not.
+// ClaimJobs takes jobs whose lease the caller still holds, and returns
+// ErrLeaseLost for one that it does not.
 type Queue interface {
 	// ClaimJobs leases up to limit due jobs to the caller. No other caller gets a
 	// job while it is leased; a caller that dies loses it after the lease.
 	ClaimJobs(ctx context.Context, limit int, lease time.Duration) ([]Job, error)
 	// MarkSending commits that the job's bytes may leave from now on.
 	MarkSending(ctx context.Context, j Job) error
-	FinishJob(ctx context.Context, j Job, outcome Outcome, cause string) error
+	// FinishJobs writes down how jobs ended, with one commit for all of them. It
+	// returns one error for each of ends, nil where it was written down; where it
+	// was not, that hinders no other.
+	FinishJobs(ctx context.Context, ends []End) []error
 	// RetryJob makes the job due again at a later time and takes the mark off.
 	RetryJob(ctx context.Context, j Job, at time.Time, cause string) error
 	// NextDue returns when the next job that is not leased falls due; zero if

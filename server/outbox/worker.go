@@ -22,6 +22,9 @@ const (
 	lateRecord = 5 * time.Second
 	// floor is the shortest sleep.
 	floor = 5 * time.Millisecond
+	// pace is the least time from one claim to the next. A job that comes alone is
+	// claimed at once; of those that come in a stream several share a claim.
+	pace = 2 * time.Millisecond
 )
 
 // Worker drains a Queue. Several may share one, on one node or many.
@@ -35,6 +38,8 @@ type Worker struct {
 
 	Concurrency    int // attempts at once
 	Lease, Timeout time.Duration
+
+	ends writer
 }
 
 // Backoff is how long to wait after the given number of failed attempts: 1, 2,
@@ -48,13 +53,19 @@ func Backoff(attempts int) time.Duration {
 // a report is worse than a slow stop.
 func (w *Worker) Run(ctx context.Context) error {
 	w.defaults()
-	var inHand sync.WaitGroup
-	defer inHand.Wait()
+	w.ends = writer{queue: w.Queue, timeout: w.Timeout, ends: make(chan ending)}
+	var inHand, writing sync.WaitGroup
+	writing.Go(w.ends.run)
+	defer func() { inHand.Wait(); close(w.ends.ends); writing.Wait() }()
 	slots := make(chan struct{}, w.Concurrency)
 	freed := make(chan struct{}, 1)   // a slot is free again
 	delayed := make(chan struct{}, 1) // a job has a new time
 	wake := w.Wake
-	for ctx.Err() == nil {
+	for last := (time.Time{}); ctx.Err() == nil; {
+		if !sleep(ctx, pace-time.Since(last)) {
+			break
+		}
+		last = time.Now()
 		free := w.Concurrency - len(slots)
 		jobs, err := w.claim(ctx, free)
 		for _, j := range jobs {
@@ -67,15 +78,15 @@ func (w *Worker) Run(ctx context.Context) error {
 				notify(freed)
 			})
 		}
-		sleep, more := poll, (<-chan struct{})(nil)
+		wait, more := poll, (<-chan struct{})(nil)
 		switch {
 		case err != nil:
 		case len(jobs) == free: // there may be more than we could take
 			more = freed
 		default:
-			sleep = w.untilDue(ctx)
+			wait = w.untilDue(ctx)
 		}
-		timer := time.NewTimer(sleep)
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case _, open := <-wake:
@@ -100,6 +111,21 @@ func (w *Worker) defaults() {
 	}
 	if w.Timeout == 0 {
 		w.Timeout = DefaultTimeout
+	}
+}
+
+// sleep waits for d and reports whether ctx let it.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -210,7 +236,7 @@ func (w *Worker) record(ctx context.Context, j Job, r Result, until time.Time) e
 
 func (w *Worker) recordOnce(ctx context.Context, j Job, r Result) error {
 	if r.Outcome != "" {
-		return w.Queue.FinishJob(ctx, j, r.Outcome, r.Cause)
+		return w.ends.finish(ctx, End{j, r.Outcome, r.Cause})
 	}
 	again := r.Again
 	if again <= 0 {

@@ -99,7 +99,7 @@ func (k *Keeper) byProof(r *http.Request) (Session, error) {
 	if s.JKT == "" || subtle.ConstantTimeCompare([]byte(s.JKT), []byte(p.jkt)) != 1 {
 		return Session{}, ErrUnauthorized
 	}
-	return s, k.known.spend(p, k.Now())
+	return s, k.known.spend(p, k.Now(), maxKnown)
 }
 
 // Proof returns the thumbprint of the key that made r's proof, for a call that
@@ -114,7 +114,7 @@ func (k *Keeper) Proof(r *http.Request) (jkt string, err error) {
 	if p.claims.ATH != "" {
 		return "", fmt.Errorf("%w: ath without a token", ErrProof)
 	}
-	return p.jkt, k.strangers.spend(p, k.Now())
+	return p.jkt, k.strangers.spend(p, k.Now(), maxStrangers)
 }
 
 // tokenOf reads the one Authorization header.

@@ -7,12 +7,24 @@ import (
 	"time"
 )
 
-// How many proofs are remembered. A proof is remembered for at most twice
-// proofSkew; a phone makes a few of them a minute.
+// How many proofs are remembered. A proof is remembered for two minutes; a phone
+// makes a few of them a minute. What paired devices may have in memory bounds
+// what a node can take of them, 4,000 calls a second at some 80 bytes each; anybody can
+// make the proofs of strangers.
 const (
 	maxProofsPerKey = 1 << 10
-	maxProofs       = 1 << 17
+	maxKnown        = 1 << 19
+	maxStrangers    = 1 << 17
 )
+
+// digest names a key or a proof. Who finds two proofs with one digest has found
+// one that is refused to himself.
+type digest [16]byte
+
+func digestOf(s string) digest {
+	sum := sha256.Sum256([]byte(s))
+	return digest(sum[:16])
+}
 
 // replays remembers which proofs were spent, per node, until their iat is too
 // old to be taken anyway. When it is full it refuses what is new: to forget
@@ -21,58 +33,52 @@ const (
 // The zero value is ready.
 type replays struct {
 	mu    sync.Mutex
-	until map[[sha256.Size]byte]time.Time // by key and jti
-	keys  map[string]int                  // proofs remembered, by key
-	queue []spent                         // in order of arrival
+	seen  map[digest]struct{} // by key and jti
+	keys  map[digest]int      // proofs remembered, by key
+	queue []spent             // in order of arrival
 }
 
-// spent is one remembered proof.
+// spent is one remembered proof. Times are Unix milliseconds: there may be half a
+// million of them.
 type spent struct {
-	id    [sha256.Size]byte
-	jkt   string
-	until time.Time
+	id, key digest
+	until   int64
 }
 
 // spend takes p if it was not taken before. It returns ErrProof for a replay,
-// ErrBusy if there is no room to remember p.
-func (m *replays) spend(p proof, now time.Time) error {
-	id := sha256.Sum256([]byte(p.jkt + "\x00" + p.claims.JTI))
+// ErrBusy if room proofs are remembered already, or too many of this key.
+func (m *replays) spend(p proof, now time.Time, room int) error {
+	key, id := digestOf(p.jkt), digestOf(p.jkt+"\x00"+p.claims.JTI)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forget(now)
-	if _, ok := m.until[id]; ok {
+	if _, ok := m.seen[id]; ok {
 		return fmt.Errorf("%w: replayed", ErrProof)
 	}
-	if len(m.until) >= maxProofs || m.keys[p.jkt] >= maxProofsPerKey {
+	if len(m.seen) >= room || m.keys[key] >= maxProofsPerKey {
 		return ErrBusy
 	}
-	if m.until == nil {
-		m.until, m.keys = map[[sha256.Size]byte]time.Time{}, map[string]int{}
+	if m.seen == nil {
+		m.seen, m.keys = map[digest]struct{}{}, map[digest]int{}
 	}
 	// The longest that any proof stays good, not how long this one does: so the
 	// queue, which is in order of arrival, is in order of expiry too.
-	s := spent{id, p.jkt, now.Add(2*proofSkew + time.Second)}
-	m.until[id] = s.until
-	m.keys[p.jkt]++
-	m.queue = append(m.queue, s)
+	m.seen[id] = struct{}{}
+	m.keys[key]++
+	m.queue = append(m.queue, spent{id, key, now.Add(2*proofSkew + time.Second).UnixMilli()})
 	return nil
 }
 
 // forget drops what is too old to be replayed.
 func (m *replays) forget(now time.Time) {
 	n := 0
-	for n < len(m.queue) && !now.Before(m.queue[n].until) {
+	for ms := now.UnixMilli(); n < len(m.queue) && m.queue[n].until <= ms; n++ {
 		s := m.queue[n]
-		delete(m.until, s.id)
-		if m.keys[s.jkt]--; m.keys[s.jkt] <= 0 {
-			delete(m.keys, s.jkt)
+		delete(m.seen, s.id)
+		if m.keys[s.key]--; m.keys[s.key] <= 0 {
+			delete(m.keys, s.key)
 		}
-		n++
 	}
-	if n == 0 {
-		return
-	}
-	clear(m.queue[:n]) // so that the array behind the slice holds no strings
 	m.queue = m.queue[n:]
 	if len(m.queue) == 0 {
 		m.queue = nil

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 
 	"github.com/mitome-ciba/mitome/approval/audit"
 )
@@ -22,15 +21,9 @@ func (t *tx) audit(ctx context.Context, e audit.Entry) error {
 	}
 	salt := make([]byte, 16)
 	rand.Read(salt) // never fails, says crypto/rand
-	// Rows of one transaction have one time, so their ids say which came first.
-	id := fmt.Sprintf("%02d-%s", t.entries, newID())
-	t.entries++
-	_, err = t.exec(ctx, `
+	id := t.rowID()
+	return t.then(ctx, "audit "+string(e.Word), q(`
 		INSERT INTO audit (id, at, word, actor_kind, actor_id, actor_ip, request_id, user_id, device_id, detail, salt)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		id, micros(t.now), e.Word, e.By.Kind, e.By.ID, ip, e.Request, e.User, e.Device, detail, salt)
-	if err != nil {
-		return fmt.Errorf("audit %s: %w", e.Word, err)
-	}
-	return nil
+		id, micros(t.now), e.Word, e.By.Kind, e.By.ID, ip, e.Request, e.User, e.Device, detail, salt))
 }

@@ -15,7 +15,7 @@ func (db *DB) Backlog(ctx context.Context) (jobs int, oldest time.Time, err erro
 		due sql.NullInt64
 	}
 	now := db.Now()
-	rows, err := collect(ctx, db.reader(), q(`SELECT COUNT(*), MIN(due_at) FROM outbox WHERE done_at = 0`),
+	rows, err := collect(ctx, db.slowReader(), q(`SELECT COUNT(*), MIN(due_at) FROM outbox WHERE done_at = 0`),
 		func(s scanner) (r row, err error) { return r, s.Scan(&r.n, &r.due) })
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("count jobs: %w", err)

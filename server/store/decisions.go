@@ -11,6 +11,10 @@ import (
 	"github.com/mitome-ciba/mitome/device"
 )
 
+// TopicSettled tells every node which request has just come to its end, for
+// callers that wait for it.
+const TopicSettled = "settled"
+
 // UpdateRequest implements approval.Store.
 func (db *DB) UpdateRequest(ctx context.Context, c approval.Change) error {
 	decision, err := encodeDecision(c.Next.Decision)
@@ -18,13 +22,13 @@ func (db *DB) UpdateRequest(ctx context.Context, c approval.Change) error {
 		return err
 	}
 	return db.inTx(ctx, func(t *tx) error {
-		err := t.must(ctx, approval.ErrConflict, q(`
+		err := t.thenMust(ctx, "update request", approval.ErrConflict, q(`
 			UPDATE requests
 			SET state = $1, code_tries = $2, decision = $3, version = version + 1
 			WHERE id = $4 AND version = $5`,
 			c.Next.State, c.Next.Code.Tries, decision, c.Next.ID, c.Next.Version))
 		if err != nil {
-			return fmt.Errorf("update request: %w", err)
+			return err
 		}
 		if d := c.Next.Decision; d != nil && d.Device != "" {
 			if err := t.acted(ctx, d.Device, d.At); err != nil {
@@ -47,6 +51,9 @@ func (db *DB) UpdateRequest(ctx context.Context, c approval.Change) error {
 		if err := t.audit(ctx, e); err != nil {
 			return err
 		}
+		if c.Next.State.Final() {
+			t.words = append(t.words, notice{TopicSettled, string(c.Next.ID)})
+		}
 		return t.queue(ctx, c.Next, c.Effects)
 	})
 }
@@ -56,11 +63,11 @@ func (db *DB) UpdateRequest(ctx context.Context, c approval.Change) error {
 // once.
 func (t *tx) spend(ctx context.Context, c approval.Change) error {
 	if s := c.Spend; s != nil {
-		err := t.must(ctx, approval.ErrConflict, q(`
+		err := t.thenMust(ctx, "spend challenge", approval.ErrConflict, q(`
 			DELETE FROM challenges WHERE request_id = $1 AND device_id = $2 AND nonce = $3`,
 			s.Request, s.Device, s.Nonce))
 		if err != nil {
-			return fmt.Errorf("spend challenge: %w", err)
+			return err
 		}
 	}
 	if u := c.Used; u != nil {
@@ -71,31 +78,27 @@ func (t *tx) spend(ctx context.Context, c approval.Change) error {
 
 // use moves a passkey's counter, or returns conflict if that moved meanwhile.
 func (t *tx) use(ctx context.Context, u device.CredentialUse, conflict error) error {
-	err := t.must(ctx, conflict, q(`
+	return t.thenMust(ctx, "move sign counter", conflict, q(`
 		UPDATE credentials SET sign_count = $1, backed_up = $2, used_at = $3
 		WHERE id = $4 AND sign_count = $5`,
 		u.SignCount, u.BackedUp, micros(t.now), u.ID, u.Before))
-	if err != nil {
-		return fmt.Errorf("move sign counter: %w", err)
-	}
-	return nil
 }
 
 // settle stores what proves a decision, and removes what a request that is over
 // has no use for: every device's challenge, and the handle if nobody will report.
 func (t *tx) settle(ctx context.Context, c approval.Change) error {
 	if e := c.Evidence; e != nil {
-		_, err := t.exec(ctx, `INSERT INTO evidence (request_id, jws, created_at) VALUES ($1, $2, $3)`,
-			e.Request, e.JWS, micros(e.At))
+		err := t.then(ctx, "insert evidence", q(`INSERT INTO evidence (request_id, jws, created_at) VALUES ($1, $2, $3)`,
+			e.Request, e.JWS, micros(e.At)))
 		if err != nil {
-			return fmt.Errorf("insert evidence: %w", err)
+			return err
 		}
 	}
 	if !c.Next.State.Final() {
 		return nil
 	}
-	if _, err := t.exec(ctx, `DELETE FROM challenges WHERE request_id = $1`, c.Next.ID); err != nil {
-		return fmt.Errorf("delete challenges: %w", err)
+	if err := t.then(ctx, "delete challenges", q(`DELETE FROM challenges WHERE request_id = $1`, c.Next.ID)); err != nil {
+		return err
 	}
 	if slices.Contains(c.Effects, approval.Effect(approval.Report{})) {
 		return nil
@@ -105,10 +108,7 @@ func (t *tx) settle(ctx context.Context, c approval.Change) error {
 
 // blank forgets the handle of a request for ever.
 func (t *tx) blank(ctx context.Context, id approval.RequestID) error {
-	if _, err := t.exec(ctx, `UPDATE requests SET handle = NULL WHERE id = $1`, id); err != nil {
-		return fmt.Errorf("blank handle: %w", err)
-	}
-	return nil
+	return t.then(ctx, "blank handle", q(`UPDATE requests SET handle = NULL WHERE id = $1 AND handle IS NOT NULL`, id))
 }
 
 func decisionDetail(d *approval.Decision) map[string]string {
@@ -129,7 +129,7 @@ func decisionDetail(d *approval.Decision) map[string]string {
 // device that is revoked get none, whatever the caller had read before.
 func (db *DB) SaveChallenge(ctx context.Context, c approval.Challenge) error {
 	return db.inTx(ctx, func(t *tx) error {
-		err := t.must(ctx, approval.ErrConflict, q(`
+		return t.thenMust(ctx, "save challenge", approval.ErrConflict, q(`
 			INSERT INTO challenges (request_id, device_id, nonce, view, created_at)
 			SELECT r.id, d.id, $3, $4, CAST($5 AS BIGINT)
 			FROM requests r JOIN devices d ON d.user_id = r.user_id
@@ -137,10 +137,6 @@ func (db *DB) SaveChallenge(ctx context.Context, c approval.Challenge) error {
 			ON CONFLICT (request_id, device_id) DO UPDATE
 			SET nonce = excluded.nonce, view = excluded.view, created_at = excluded.created_at`,
 			c.Request, c.Device, c.Nonce, c.View, micros(c.CreatedAt)))
-		if err != nil {
-			return fmt.Errorf("save challenge: %w", err)
-		}
-		return nil
 	})
 }
 

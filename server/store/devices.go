@@ -135,12 +135,8 @@ func (t *tx) revoke(ctx context.Context, id device.DeviceID, word audit.Word, by
 // else touches what belongs to the device: that is the order of revoke, and two
 // that lock in different orders wait for each other on PostgreSQL.
 func (t *tx) acted(ctx context.Context, id device.DeviceID, at time.Time) error {
-	_, err := t.exec(ctx, `UPDATE devices SET used_at = $1 WHERE id = $2 AND used_at < $3`,
-		micros(at), id, micros(at.Add(-time.Minute)))
-	if err != nil {
-		return fmt.Errorf("note use of device: %w", err)
-	}
-	return nil
+	return t.then(ctx, "note use of device", q(`UPDATE devices SET used_at = $1 WHERE id = $2 AND used_at < $3`,
+		micros(at), id, micros(at.Add(-time.Minute))))
 }
 
 // RevokedSince returns the devices that were revoked at t or later. Those who

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/mitome-ciba/mitome/server/outbox"
@@ -41,4 +42,43 @@ func (db *DB) Channel() string { return db.channel() }
 // ClaimUnlocked is ClaimJobs without SKIP LOCKED.
 func (db *DB) ClaimUnlocked(ctx context.Context, limit int, lease time.Duration) ([]outbox.Job, error) {
 	return db.claim(ctx, "", limit, lease)
+}
+
+// Exec carries out one statement of a transaction.
+type Exec func(text string, args ...any) error
+
+// InTx runs fn in a transaction like any of ours.
+func (db *DB) InTx(ctx context.Context, fn func(Exec) error) error {
+	return db.inTx(ctx, func(t *tx) error {
+		return fn(func(text string, args ...any) error {
+			_, err := t.exec(ctx, text, args...)
+			return err
+		})
+	})
+}
+
+// InTxLater is InTx with statements that nobody waits for, each of which must
+// change rows.
+func (db *DB) InTxLater(ctx context.Context, none error, fn func(Exec) error) error {
+	return db.inTx(ctx, func(t *tx) error {
+		return fn(func(text string, args ...any) error { return t.thenMust(ctx, "test", none, q(text, args...)) })
+	})
+}
+
+// Pragma reads a setting of the connection that writes to SQLite.
+func (db *DB) Pragma(ctx context.Context, name string) (value string, err error) {
+	err = db.inTx(ctx, func(t *tx) error {
+		value, err = first(ctx, t, q(`PRAGMA `+name), one[string])
+		return err
+	})
+	return value, err
+}
+
+// Strings reads a column of text; scan fails with stop at the first row, if that
+// is given.
+func (db *DB) Strings(ctx context.Context, text, arg string, stop error) (out []string, err error) {
+	return collect(ctx, db.reader(), q(text, arg), func(row scanner) (string, error) {
+		s, err := one[string](row)
+		return s, errors.Join(err, stop)
+	})
 }

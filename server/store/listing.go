@@ -20,7 +20,7 @@ func (db *DB) ListRequests(ctx context.Context, query approval.Query) ([]approva
 	if limit <= 0 {
 		limit = listDefault
 	}
-	out, err := collect(ctx, db.reader(), q(`
+	out, err := collect(ctx, db.slowReader(), q(`
 		SELECT `+openColumns+`, j.done_at, j.outcome, j.cause, j.attempts
 		FROM requests r LEFT JOIN outbox j ON j.subject = r.id AND j.kind = 'report'
 		WHERE (CAST($1 AS TEXT) = '' OR r.op = $1)

@@ -51,13 +51,9 @@ func (t *tx) queue(ctx context.Context, r approval.Request, effects []approval.E
 
 // enqueue stores one job.
 func (t *tx) enqueue(ctx context.Context, kind, subject, target string, due time.Time) error {
-	_, err := t.exec(ctx, `INSERT INTO outbox (id, kind, subject, target, due_at, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		newID(), kind, subject, target, micros(due), micros(t.now))
-	if err != nil {
-		return fmt.Errorf("queue %s: %w", kind, err)
-	}
 	t.queued = true
-	return nil
+	return t.then(ctx, "queue "+kind, q(`INSERT INTO outbox (id, kind, subject, target, due_at, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		t.rowID(), kind, subject, target, micros(due), micros(t.now)))
 }
 
 // claimSQL: the lease is tested twice, inside and outside the subquery. SQLite
@@ -97,7 +93,7 @@ func (db *DB) claim(ctx context.Context, locking string, limit int, lease time.D
 	}
 	text := fmt.Sprintf(claimSQL, locking)
 	var got []claimed
-	err := db.inTx(ctx, func(t *tx) (err error) {
+	err := db.alone(ctx, func(t *tx) (err error) {
 		token := newID()
 		s := q(text, micros(t.now), limit, token, micros(t.now.Add(lease)))
 		got, err = collect(ctx, t, s, func(row scanner) (claimed, error) {
@@ -126,55 +122,80 @@ func (db *DB) claim(ctx context.Context, locking string, limit int, lease time.D
 // The other two take what came of an attempt as long as nobody claimed anew.
 func (db *DB) MarkSending(ctx context.Context, j outbox.Job) error {
 	return db.inTx(ctx, func(t *tx) error {
-		err := t.must(ctx, outbox.ErrLeaseLost, q(`
+		return t.thenMust(ctx, "mark job "+j.ID, outbox.ErrLeaseLost, q(`
 			UPDATE outbox SET sending = TRUE
 			WHERE id = $1 AND lease = $2 AND done_at = 0 AND lease_until > $3`,
 			j.ID, j.Lease, micros(t.now)))
-		if err != nil {
-			return fmt.Errorf("mark job %s: %w", j.ID, err)
-		}
-		return nil
 	})
 }
 
-// FinishJob implements outbox.Queue. With the end of a report, however it went,
-// the OP's handle has served and is forgotten.
+// FinishJob is FinishJobs of one.
 func (db *DB) FinishJob(ctx context.Context, j outbox.Job, outcome outbox.Outcome, cause string) error {
-	return db.inTx(ctx, func(t *tx) error {
-		s := q(`UPDATE outbox SET done_at = $1, outcome = $2, cause = $3, lease = '', lease_until = 0
-			WHERE id = $4 AND lease = $5 AND done_at = 0
-			RETURNING kind, subject`, micros(t.now), outcome, storable(cause), j.ID, j.Lease)
-		ended, err := first(ctx, t, s, func(row scanner) (e outbox.Job, err error) {
-			return e, row.Scan(&e.Kind, &e.Subject)
-		})
-		if err != nil {
-			return fmt.Errorf("finish job %s: %w", j.ID, instead(err, outbox.ErrLeaseLost))
+	return db.FinishJobs(ctx, []outbox.End{{Job: j, Outcome: outcome, Cause: cause}})[0]
+}
+
+// FinishJobs implements outbox.Queue. If they cannot be written down together,
+// each is tried alone, so that one does not hold up the others.
+func (db *DB) FinishJobs(ctx context.Context, ends []outbox.End) []error {
+	out := make([]error, len(ends))
+	err := db.inTx(ctx, func(t *tx) error { return t.finish(ctx, ends, out) })
+	for i := range ends {
+		switch {
+		case err == nil:
+		case len(ends) == 1:
+			out[i] = err
+		default:
+			out[i] = db.FinishJobs(ctx, ends[i:i+1])[0]
 		}
-		if ended.Kind != jobReport {
-			return nil
+	}
+	return out
+}
+
+// finish ends jobs and says of each in lost whether it was the caller's to end.
+// With the end of a report, however it went, the OP's handle has served and is
+// forgotten.
+func (t *tx) finish(ctx context.Context, ends []outbox.End, lost []error) error {
+	updates := make([]stmt, len(ends))
+	for i, e := range ends {
+		updates[i] = q(`UPDATE outbox SET done_at = $1, outcome = $2, cause = $3, lease = '', lease_until = 0
+			WHERE id = $4 AND lease = $5 AND done_at = 0`,
+			micros(t.now), e.Outcome, storable(e.Cause), e.Job.ID, e.Job.Lease)
+	}
+	changed, err := t.execAll(ctx, updates)
+	if err != nil {
+		return fmt.Errorf("finish jobs: %w", err)
+	}
+	for i, e := range ends {
+		lost[i] = nil
+		if changed[i] == 0 {
+			lost[i] = fmt.Errorf("finish job %s: %w", e.Job.ID, outbox.ErrLeaseLost)
+			continue
 		}
-		id := approval.RequestID(ended.Subject)
+		if e.Job.Kind != jobReport {
+			continue
+		}
+		id := approval.RequestID(e.Job.Subject)
 		if err := t.blank(ctx, id); err != nil {
 			return err
 		}
-		return t.audit(ctx, audit.Entry{
+		err := t.audit(ctx, audit.Entry{
 			Word: audit.ReportEnded, By: device.Mitome, Request: id,
-			Detail: map[string]string{"outcome": string(outcome)},
+			Detail: map[string]string{"outcome": string(e.Outcome)},
 		})
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RetryJob implements outbox.Queue.
 func (db *DB) RetryJob(ctx context.Context, j outbox.Job, at time.Time, cause string) error {
 	return db.inTx(ctx, func(t *tx) error {
-		err := t.must(ctx, outbox.ErrLeaseLost, q(`
+		return t.thenMust(ctx, "retry job "+j.ID, outbox.ErrLeaseLost, q(`
 			UPDATE outbox SET due_at = $1, cause = $2, sending = FALSE, lease = '', lease_until = 0
 			WHERE id = $3 AND lease = $4 AND done_at = 0`,
 			micros(at), storable(cause), j.ID, j.Lease))
-		if err != nil {
-			return fmt.Errorf("retry job %s: %w", j.ID, err)
-		}
-		return nil
 	})
 }
 

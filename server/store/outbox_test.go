@@ -9,6 +9,7 @@ import (
 
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/approval/approvaltest"
+	"github.com/mitome-ciba/mitome/approval/audit"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/push"
 	"github.com/mitome-ciba/mitome/server/outbox"
@@ -278,6 +279,43 @@ func TestCauseIsStored(t *testing.T) {
 		enqueue(t, db, approval.Notify{Address: "a1"})
 		if err := db.FinishJob(context.WithoutCancel(t.Context()), claim(t, db), "refused", "said \x00\xff"); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestEndsAreWrittenTogether: of jobs that end together each is the caller's own
+// matter. One whose lease is lost does not end, and its request keeps what the
+// next report of it needs.
+func TestEndsAreWrittenTogether(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		c := timed(db)
+		ids := []approval.RequestID{
+			enqueue(t, db, approval.Report{}), enqueue(t, db, approval.Report{}), enqueue(t, db, approval.Notify{Address: "a1"}),
+		}
+		c.pass(time.Second)
+		jobs, err := db.ClaimJobs(t.Context(), 10, time.Minute)
+		if err != nil || len(jobs) != 3 {
+			t.Fatalf("claimed %d jobs, %v", len(jobs), err)
+		}
+		ends := map[approval.RequestID]outbox.End{}
+		for _, j := range jobs {
+			ends[approval.RequestID(j.Subject)] = outbox.End{Job: j, Outcome: outbox.Done, Cause: "said \x00\xff"}
+		}
+		lost := ends[ids[1]]
+		lost.Job.Lease = "another's"
+		got := db.FinishJobs(t.Context(), []outbox.End{ends[ids[0]], lost, ends[ids[2]]})
+		if len(got) != 3 || got[0] != nil || !errors.Is(got[1], outbox.ErrLeaseLost) || got[2] != nil {
+			t.Fatalf("got %v, want the second alone refused", got)
+		}
+		for i, want := range []struct{ done, handle int }{{1, 0}, {0, 1}, {1, 1}} {
+			done := count(t, db, `SELECT COUNT(*) FROM outbox WHERE subject = $1 AND done_at > 0`, ids[i])
+			handle := count(t, db, `SELECT COUNT(*) FROM requests WHERE id = $1 AND handle IS NOT NULL`, ids[i])
+			if done != want.done || handle != want.handle {
+				t.Errorf("job %d: done %d, handle kept %d; want %d, %d", i, done, handle, want.done, want.handle)
+			}
+		}
+		if n := count(t, db, `SELECT COUNT(*) FROM audit WHERE word = $1`, audit.ReportEnded); n != 1 {
+			t.Errorf("%d audit rows of reports, want 1", n)
 		}
 	})
 }

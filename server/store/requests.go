@@ -32,7 +32,7 @@ func (db *DB) CreateRequest(ctx context.Context, r approval.Request, effects []a
 		return approval.Request{}, err
 	}
 	err = db.inTx(ctx, func(t *tx) error {
-		n, err := t.exec(ctx, `
+		err := t.thenMust(ctx, "insert request", approval.ErrDuplicate, q(`
 			INSERT INTO requests (id, op, ref_hash, fingerprint, user_id, client_id, client_name, scope,
 				binding_message, acr_values, context, code_source, code_key, code_mac, code_tries,
 				state, decision, created_at, expires_at, report_after, version, handle)
@@ -40,12 +40,9 @@ func (db *DB) CreateRequest(ctx context.Context, r approval.Request, effects []a
 			ON CONFLICT (op, ref_hash) DO NOTHING`,
 			r.ID, r.OP, r.RefHash, r.Fingerprint, orNull(r.UserID), r.ClientID, r.ClientName, row.scope,
 			r.BindingMessage, row.acr, row.context, r.Code.Source, r.Code.KeyID, r.Code.MAC, r.Code.Tries,
-			r.State, row.decision, micros(r.CreatedAt), micros(r.ExpiresAt), micros(r.ReportAfter), r.Version, row.handle)
+			r.State, row.decision, micros(r.CreatedAt), micros(r.ExpiresAt), micros(r.ReportAfter), r.Version, row.handle))
 		if err != nil {
-			return fmt.Errorf("insert request: %w", err)
-		}
-		if n == 0 {
-			return approval.ErrDuplicate
+			return err
 		}
 		if err := t.auditReceived(ctx, r, by); err != nil {
 			return err
@@ -53,8 +50,7 @@ func (db *DB) CreateRequest(ctx context.Context, r approval.Request, effects []a
 		return t.queue(ctx, r, effects)
 	})
 	if errors.Is(err, approval.ErrDuplicate) {
-		stored, err := first(ctx, db.reader(), q(`SELECT `+requestColumns+` FROM requests r
-			WHERE r.op = $1 AND r.ref_hash = $2`, r.OP, r.RefHash), db.scanRequest)
+		stored, err := db.RequestByRef(ctx, r.OP, r.RefHash)
 		if err != nil {
 			return approval.Request{}, fmt.Errorf("read duplicate: %w", err)
 		}
@@ -82,6 +78,23 @@ func (t *tx) auditReceived(ctx context.Context, r approval.Request, by device.Ac
 // Request implements approval.Store.
 func (db *DB) Request(ctx context.Context, id approval.RequestID) (approval.Request, error) {
 	r, err := first(ctx, db.reader(), q(`SELECT `+requestColumns+` FROM requests r WHERE r.id = $1`, id), db.scanRequest)
+	if err != nil {
+		return r, instead(err, approval.ErrNotFound)
+	}
+	return r, nil
+}
+
+// Prospect returns a request's state as it is stored, and when its time is over.
+func (db *DB) Prospect(ctx context.Context, id approval.RequestID) (state approval.State, expires time.Time, err error) {
+	_, err = first(ctx, db.reader(), q(`SELECT state, expires_at FROM requests WHERE id = $1`, id),
+		func(row scanner) (struct{}, error) { return struct{}{}, row.Scan(&state, timeColumn{&expires}) })
+	return state, expires, instead(err, approval.ErrNotFound)
+}
+
+// RequestByRef implements approval.Store.
+func (db *DB) RequestByRef(ctx context.Context, op string, refHash []byte) (approval.Request, error) {
+	r, err := first(ctx, db.reader(), q(`SELECT `+requestColumns+` FROM requests r
+		WHERE r.op = $1 AND r.ref_hash = $2`, op, refHash), db.scanRequest)
 	if err != nil {
 		return r, instead(err, approval.ErrNotFound)
 	}
@@ -116,7 +129,7 @@ func (db *DB) EndedFor(ctx context.Context, users []device.UserID, limit int) ([
 	for _, u := range users {
 		args = append(args, u)
 	}
-	out, err := collect(ctx, db.reader(), q(`SELECT `+openColumns+` FROM requests r
+	out, err := collect(ctx, db.slowReader(), q(`SELECT `+openColumns+` FROM requests r
 		WHERE r.state <> 'pending' AND r.user_id IN (`+list(2, len(users))+`)
 		ORDER BY r.created_at DESC, r.id LIMIT $1`, args...),
 		func(row scanner) (approval.Request, error) { return scanOpen(row) })

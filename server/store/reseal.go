@@ -106,7 +106,7 @@ func (db *DB) SealedWith(ctx context.Context) (map[string]int, error) {
 	scan := func(row scanner) (g group, err error) { return g, row.Scan(&g.of, &g.n) }
 	for _, c := range sealedColumns {
 		// The head of a sealed value names its key; see package seal.
-		groups, err := collect(ctx, db.reader(), q(`SELECT substr(`+c.column+`, 1, 9), COUNT(*) FROM `+c.table+
+		groups, err := collect(ctx, db.slowReader(), q(`SELECT substr(`+c.column+`, 1, 9), COUNT(*) FROM `+c.table+
 			` WHERE `+c.column+` IS NOT NULL GROUP BY substr(`+c.column+`, 1, 9)`), scan)
 		if err != nil {
 			return nil, fmt.Errorf("count %s.%s: %w", c.table, c.column, err)
@@ -119,7 +119,7 @@ func (db *DB) SealedWith(ctx context.Context) (map[string]int, error) {
 			count[id] += g.n
 		}
 	}
-	codes, err := collect(ctx, db.reader(), q(`SELECT code_key, COUNT(*) FROM requests
+	codes, err := collect(ctx, db.slowReader(), q(`SELECT code_key, COUNT(*) FROM requests
 		WHERE state = 'pending' AND code_key <> '' GROUP BY code_key`), scan)
 	if err != nil {
 		return nil, fmt.Errorf("count codes: %w", err)

@@ -30,6 +30,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/server/outbox"
@@ -66,7 +68,11 @@ type DB struct {
 
 	ring     Sealer
 	write    *sql.DB
-	read     *sql.DB // the same as write on PostgreSQL
+	read     *sql.DB       // the same as write on PostgreSQL
+	reads    querier       // statements that stand alone
+	slow     querier       // the same, for those that go over many rows
+	group    group         // SQLite's writer
+	pool     *pgxpool.Pool // PostgreSQL's connections, those of write too
 	postgres bool
 	log      *slog.Logger
 	busURL   string
@@ -157,11 +163,15 @@ func (db *DB) Ping(ctx context.Context) error {
 // Close closes the database. What runs on it must have ended before.
 func (db *DB) Close() error {
 	var err error
+	db.group.close()
 	if db.read != nil && db.read != db.write {
 		err = db.read.Close()
 	}
 	if db.write != nil {
 		err = errors.Join(err, db.write.Close())
+	}
+	if db.pool != nil {
+		db.pool.Close()
 	}
 	return err
 }

@@ -19,37 +19,39 @@ import (
 // would take it, and the two must not differ.
 var errText = errors.New("store: text is not UTF-8 or holds a NUL")
 
-// querier is a transaction or a pool of readers.
+// querier is a transaction, or readers.
 type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	execAll(ctx context.Context, all []stmt) ([]int64, error)
+	each(ctx context.Context, s stmt, scan func(scanner) error) error
+	// later carries s out before whatever comes next, at the latest before the
+	// commit. If that is when it fails, or changes no rows and was to change some,
+	// the transaction ends with the error that s has for it.
+	later(ctx context.Context, s step) error
 }
 
 // tx is one transaction, the moment it began, and what follows its commit.
 type tx struct {
-	q       querier
-	db      *DB
-	now     time.Time
-	queued  bool     // jobs were stored
-	words   []notice // to be published
-	entries int      // audit rows written
+	q      querier
+	db     *DB
+	now    time.Time
+	queued bool     // jobs were stored
+	words  []notice // to be published
+	rows   int      // ids given by rowID
 }
 
-// inTx runs fn in a transaction that commits if fn returns nil. Workers are woken
-// and words published after the commit: inside, PostgreSQL would take a lock on
-// the whole database for each (3–9 times fewer commits a second).
+// inTx runs fn in a transaction that commits if fn returns nil; when inTx returns
+// nil it is durable. On SQLite fn may run on the goroutine of another caller, see
+// [group]. Workers are woken and words published after the commit: inside,
+// PostgreSQL would take a lock on the whole database for each (3–9 times fewer
+// commits a second).
 func (db *DB) inTx(ctx context.Context, fn func(*tx) error) error {
-	sqlTx, err := db.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+	t := &tx{db: db}
+	run := func(q querier) error {
+		t.q, t.now = q, db.Now()
+		return fn(t)
 	}
-	defer sqlTx.Rollback() // does nothing once committed
-	t := &tx{q: sqlTx, db: db, now: db.Now()}
-	if err := fn(t); err != nil {
+	if err := db.transact(ctx, run); err != nil {
 		return err
-	}
-	if err := sqlTx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
 	}
 	if t.queued {
 		db.signal()
@@ -61,8 +63,30 @@ func (db *DB) inTx(ctx context.Context, fn func(*tx) error) error {
 	return nil
 }
 
-// reader is for statements that stand alone and read.
-func (db *DB) reader() *tx { return &tx{q: db.read, db: db, now: db.Now()} }
+// transact is inTx without what follows the commit.
+func (db *DB) transact(ctx context.Context, run func(querier) error) error {
+	if db.pool != nil {
+		return runPipeline(ctx, db.pool, run)
+	}
+	return db.group.do(ctx, run)
+}
+
+// alone is inTx for a fn of one statement, which is a transaction by itself. It
+// does not go together with reads: one of those that fails would take it back.
+func (db *DB) alone(ctx context.Context, fn func(*tx) error) error {
+	if db.pool != nil {
+		return fn(db.slowReader())
+	}
+	return db.inTx(ctx, fn)
+}
+
+// reader is for statements that stand alone and read, and only read: on
+// PostgreSQL they may go together with others, and fail with those.
+func (db *DB) reader() *tx { return &tx{q: db.reads, db: db, now: db.Now()} }
+
+// slowReader is reader for statements that go over many rows: they go by
+// themselves, and nobody waits behind them.
+func (db *DB) slowReader() *tx { return &tx{q: db.slow, db: db, now: db.Now()} }
 
 // stmt is SQL and what its placeholders stand for.
 type stmt struct {
@@ -72,16 +96,34 @@ type stmt struct {
 
 func q(text string, args ...any) stmt { return stmt{text, args} }
 
+// step is a statement whose rows nobody waits for.
+type step struct {
+	stmt
+	doing string
+	none  error // what it means if no rows are changed; nil: nothing
+}
+
+// result is what came of the step when it changed n rows, or failed.
+func (s step) result(n int64, err error) error {
+	if err == nil && n == 0 {
+		err = s.none
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.doing, err)
+	}
+	return nil
+}
+
 // exec returns how many rows were changed.
 func (t *tx) exec(ctx context.Context, text string, args ...any) (int64, error) {
 	if err := checkText(args); err != nil {
 		return 0, err
 	}
-	res, err := t.q.ExecContext(ctx, text, args...)
+	n, err := t.q.execAll(ctx, []stmt{{text, args}})
 	if err != nil {
 		return 0, err
 	}
-	return res.RowsAffected()
+	return n[0], nil
 }
 
 // must is exec where no rows changed is the answer other.
@@ -93,22 +135,37 @@ func (t *tx) must(ctx context.Context, other error, s stmt) error {
 	return err
 }
 
+// then carries s out without waiting for it where the database is far: several
+// statements then cost one way there and back.
+func (t *tx) then(ctx context.Context, doing string, s stmt) error {
+	return t.thenMust(ctx, doing, nil, s)
+}
+
+// thenMust is then where no rows changed ends the transaction with other.
+func (t *tx) thenMust(ctx context.Context, doing string, other error, s stmt) error {
+	st := step{s, doing, other}
+	if err := checkText(s.args); err != nil {
+		return st.result(0, err)
+	}
+	return t.q.later(ctx, st)
+}
+
+// execAll carries out all of them and returns how many rows each changed.
+func (t *tx) execAll(ctx context.Context, all []stmt) ([]int64, error) {
+	for _, s := range all {
+		if err := checkText(s.args); err != nil {
+			return nil, err
+		}
+	}
+	return t.q.execAll(ctx, all)
+}
+
 // each calls scan for every row. A query by text that cannot be stored has none.
 func (t *tx) each(ctx context.Context, s stmt, scan func(scanner) error) error {
 	if err := checkText(s.args); err != nil {
 		return nil
 	}
-	rows, err := t.q.QueryContext(ctx, s.text, s.args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return t.q.each(ctx, s, scan)
 }
 
 // collect returns what scan makes of each row.
@@ -157,8 +214,11 @@ type scanner interface{ Scan(dest ...any) error }
 // checkText finds strings, named types of them too, that cannot be stored.
 func checkText(args []any) error {
 	for _, a := range args {
-		v := reflect.ValueOf(a)
-		if v.Kind() == reflect.String && (!utf8.ValidString(v.String()) || strings.ContainsRune(v.String(), 0)) {
+		text, ok := a.(string)
+		if v := reflect.ValueOf(a); !ok && v.Kind() == reflect.String {
+			text = v.String()
+		}
+		if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
 			return errText
 		}
 	}
@@ -227,8 +287,17 @@ func (c timeColumn) Scan(src any) error {
 	return nil
 }
 
-// newID names a row.
+// newID names a thing that others may see, or guess at.
 func newID() string { return rand.Text() }
+
+// rowID names a row of a table that only grows. Ids begin with the time, so that
+// new rows stand next to one another in the index and a commit writes one page of
+// it, not one for each row; and those of one transaction, which has one time, say
+// which came first.
+func (t *tx) rowID() string {
+	t.rows++
+	return fmt.Sprintf("%s-%03d-%s", strconv.FormatInt(micros(t.now), 36), t.rows, newID()[:16])
+}
 
 // storable makes text of unknown origin fit for a column: it is for people.
 func storable(s string) string {

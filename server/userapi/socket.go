@@ -5,11 +5,25 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	gorilla "github.com/gorilla/websocket"
 
 	"github.com/mitome-ciba/mitome/push/websocket"
 	"github.com/mitome-ciba/mitome/server/session"
 	"github.com/mitome-ciba/mitome/server/web"
 )
+
+// UpgradeHeader says "websocket" in the answer to a call that arrived as the
+// beginning of a WebSocket.
+const UpgradeHeader = "X-Mitome-Upgrade"
+
+// arrived tells it to whoever calls, before anybody is asked who she is: a proxy
+// that does not pass an upgrade on looks well in every other way, and then phones
+// hear of nothing. That is what mitome doctor asks for.
+func arrived(c *gin.Context) {
+	if gorilla.IsWebSocketUpgrade(c.Request) {
+		c.Header(UpgradeHeader, "websocket")
+	}
+}
 
 // socket hands an authenticated call over to the hub and returns at once, so
 // that nothing of the HTTP server's is kept for an idle socket.

@@ -105,7 +105,7 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 		read("/v1/requests/wait", "wait-for-requests", "Wait until what waits for the caller changes"), h.wait)
 	h.mountDevices(api)
 
-	guarded.GET("/v1/socket", web.Handle(h.socket))
+	group.Group("", arrived, session.Require(h.Sessions, web.Fail)).GET("/v1/socket", web.Handle(h.socket))
 	group.GET("/.well-known/jwks.json", web.Handle(h.jwks))
 	return open
 }

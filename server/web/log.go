@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -50,7 +51,7 @@ func Log(log *slog.Logger) gin.HandlerFunc {
 		c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), callKey{}, now))
 		c.Header("X-Request-Id", now.id)
 		c.Next()
-		log.LogAttrs(c.Request.Context(), levelOf(c.Writer.Status()), "call", lineOf(c, now, began)...)
+		log.LogAttrs(c.Request.Context(), levelOf(c), "call", lineOf(c, now, began)...)
 	}
 }
 
@@ -86,9 +87,16 @@ func methodOf(r *http.Request) string {
 	return "other"
 }
 
-func levelOf(status int) slog.Level {
-	if status >= http.StatusInternalServerError {
+// routine are the calls of machines that ask whether all is well. While it is,
+// nobody wants to read of them, and they come every few seconds.
+var routine = []string{"/livez", "/readyz", "/metrics"}
+
+func levelOf(c *gin.Context) slog.Level {
+	switch status := c.Writer.Status(); {
+	case status >= http.StatusInternalServerError:
 		return slog.LevelError
+	case status == http.StatusOK && slices.Contains(routine, c.FullPath()):
+		return slog.LevelDebug
 	}
 	return slog.LevelInfo
 }

@@ -18,6 +18,7 @@ type Problem struct {
 	Type       string  `json:"type"`
 	Title      string  `json:"title"`
 	Status     int     `json:"status"`
+	Code       string  `json:"error,omitempty" doc:"CIBA's error code; to OPs only"`
 	TriesLeft  *int    `json:"tries_left,omitempty"`  // of a typed code, for this request
 	RetryAfter int     `json:"retry_after,omitempty"` // seconds
 	Errors     []Fault `json:"errors,omitempty"`
@@ -53,6 +54,7 @@ var problems = []struct {
 }{
 	{ErrBody, 400, "invalid_request", "The request is not well formed."},
 	{ErrNotFound, 404, "not_found", "There is nothing here."},
+	{ErrKeyReused, 409, "idempotency_key_reused", "Another request came under the same Idempotency-Key."},
 	{ErrNoOP, 404, "op_not_found", "There is no connection of that name."},
 	{ErrMethod, 405, "method_not_allowed", "This cannot be done here."},
 	{ErrMediaType, 415, "unsupported_media_type", "The body must be application/json."},
@@ -73,6 +75,7 @@ var problems = []struct {
 	{approval.ErrBindingMessage, 400, "invalid_binding_message", "The binding message may not be shown."},
 	{approval.ErrACR, 403, "acr_unmet", "The way you approve does not reach what was asked for."},
 	{approval.ErrCodeShape, 400, "invalid_user_code", "The code cannot be typed."},
+	{approval.ErrNoCode, 400, "missing_user_code", "A code that the user types is needed."},
 	{approval.ErrCodeMissing, 400, "user_code_missing", "Type the code that the other screen shows."},
 	{approval.ErrUserCode, 403, "user_code_wrong", "That code is not right."},
 	{approval.ErrCodeLocked, 403, "user_code_locked", "Too many wrong codes: the request was denied."},
@@ -104,6 +107,7 @@ var problems = []struct {
 var (
 	ErrBody        = errors.New("web: bad request")
 	ErrNotFound    = errors.New("web: no such route")
+	ErrKeyReused   = errors.New("web: idempotency key was used for something else")
 	ErrNoOP        = errors.New("web: no such connection to an OP")
 	ErrMethod      = errors.New("web: no such method here")
 	ErrMediaType   = errors.New("web: body is not JSON")

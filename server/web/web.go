@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -35,6 +36,9 @@ func Handle(h func(*gin.Context) error) gin.HandlerFunc {
 func Fail(c *gin.Context, err error) {
 	write(c, ProblemFor(c.Request.Context(), err))
 }
+
+// Refuse answers c with p.
+func Refuse(c *gin.Context, p *Problem) { write(c, p) }
 
 func write(c *gin.Context, p *Problem) {
 	for k, v := range p.headers {
@@ -73,9 +77,13 @@ func newAPI(engine *gin.Engine, group *gin.RouterGroup, cfg huma.Config) huma.AP
 // harden sets huma's globals, once: they are read by every call.
 var harden = sync.OnceFunc(func() {
 	huma.DefaultArrayNullable = false
-	huma.NewError = newError
-	huma.NewErrorWithContext = func(_ huma.Context, status int, msg string, errs ...error) huma.StatusError {
-		return newError(status, msg, errs...)
+	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError { return newError(status, msg, errs...) }
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
+		p := newError(status, msg, errs...)
+		if speaksCIBA(ctx.Operation()) {
+			p = p.InCIBA()
+		}
+		return p
 	}
 })
 
@@ -87,7 +95,11 @@ func onlyJSON(ctx huma.Context, next func(huma.Context)) {
 		kind, params, err := mime.ParseMediaType(ctx.Header("Content-Type"))
 		charset, ok := params["charset"]
 		if err != nil || kind != "application/json" || ok && !strings.EqualFold(charset, "utf-8") {
-			Fail(humagin.Unwrap(ctx), ErrMediaType)
+			p := ProblemFor(ctx.Context(), ErrMediaType)
+			if speaksCIBA(ctx.Operation()) {
+				p = p.InCIBA()
+			}
+			write(humagin.Unwrap(ctx), p)
 			return
 		}
 	}
@@ -103,6 +115,9 @@ func Register[I, O any](api huma.API, op huma.Operation, h func(context.Context,
 		out, err := h(ctx, in)
 		if err != nil {
 			p := ProblemFor(ctx, err)
+			if speaksCIBA(&op) {
+				p = p.InCIBA()
+			}
 			if len(p.headers) == 0 {
 				return nil, p
 			}
@@ -114,11 +129,14 @@ func Register[I, O any](api huma.API, op huma.Operation, h func(context.Context,
 		}
 		return out, nil
 	})
+	if speaksCIBA(&op) {
+		delete(op.Responses, strconv.Itoa(http.StatusUnprocessableEntity)) // see CIBA
+	}
 }
 
 // newError is what huma itself answers: a body or parameter that does not fit.
 // It names places, never values, which may be codes or tokens.
-func newError(status int, _ string, errs ...error) huma.StatusError {
+func newError(status int, _ string, errs ...error) *Problem {
 	p := &Problem{Type: "urn:mitome:invalid_request", Title: "The request is not well formed.", Status: status}
 	switch {
 	case status == http.StatusRequestEntityTooLarge:

@@ -224,3 +224,21 @@ func TestIP(t *testing.T) {
 		t.Error("a proxy that is no address was taken")
 	}
 }
+
+// TestRoutineCalls: health checks that are content leave no line, because they
+// come every few seconds; those that are not do.
+func TestRoutineCalls(t *testing.T) {
+	h, out := listener(t)
+	status := http.StatusOK
+	h.(*gin.Engine).GET("/readyz", func(c *gin.Context) { c.Status(status) })
+	ask := func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/readyz", nil)) }
+	ask()
+	if out.Len() > 0 {
+		t.Errorf("logged: %s", out)
+	}
+	status = http.StatusServiceUnavailable
+	ask()
+	if !strings.Contains(out.String(), `"status":503`) {
+		t.Errorf("not logged: %s", out)
+	}
+}

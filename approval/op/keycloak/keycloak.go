@@ -53,8 +53,8 @@ const (
 
 // The endpoints of a realm, below its issuer.
 const (
-	certsPath    = "/protocol/openid-connect/certs"
-	callbackPath = "/protocol/openid-connect/ext/ciba/auth/callback"
+	CertsPath    = "/protocol/openid-connect/certs"
+	CallbackPath = "/protocol/openid-connect/ext/ciba/auth/callback"
 )
 
 // signatureAlgorithms are those that may be configured: public keys only. With
@@ -98,8 +98,8 @@ func Open(decode func(any) error, d op.Deps) (op.Adapter, error) {
 	for _, alg := range cfg.Algorithms {
 		a.algs = append(a.algs, jose.SignatureAlgorithm(alg))
 	}
-	a.base, a.host = cfg.reach()
-	a.keys = &keySet{url: a.base + certsPath, host: a.host, client: d.Client, log: d.Log, now: d.Now}
+	a.base, a.host = cfg.Reach()
+	a.keys = &keySet{url: a.base + CertsPath, host: a.host, client: d.Client, log: d.Log, now: d.Now}
 	return a, nil
 }
 
@@ -165,10 +165,10 @@ func isHTTP(u *url.URL) bool {
 	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 }
 
-// reach returns the realm's base URL and the Host header to call it with.
+// Reach returns the realm's base URL and the Host header to call it with.
 // Keycloak without a fixed host name derives its issuer from that header and
 // rejects its own token when the two differ.
-func (c *Config) reach() (base, host string) {
+func (c *Config) Reach() (base, host string) {
 	if c.InternalURL == "" {
 		return c.Issuer, ""
 	}

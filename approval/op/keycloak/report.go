@@ -19,7 +19,7 @@ func (a *Adapter) Report(ctx context.Context, r approval.Request) error {
 		return nil // Keycloak lets its own requests lapse and has no word for the rest
 	}
 	answer, err := a.post.Post(ctx, op.Call{
-		URL: a.base + callbackPath, Host: a.host,
+		URL: a.base + CallbackPath, Host: a.host,
 		Header: header(r.Handle),
 		Body:   []byte(`{"status":"` + status + `"}`),
 	})

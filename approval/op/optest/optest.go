@@ -4,6 +4,7 @@ package optest
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -27,7 +28,11 @@ type Case struct {
 	// Now is the time at which everything happens.
 	Now time.Time
 
-	// Genuine makes an ask as the OP sends it; Want is how it must be read.
+	// About is what is known of every request that is reported.
+	About op.About
+
+	// Genuine makes an ask as the OP sends it; Want is how it must be read. Nil:
+	// an OP of this kind asks by other means, and what comes here is refused.
 	Genuine func(t *testing.T, url string) *http.Request
 	Want    func(t *testing.T, url string) approval.Ask
 	// Forgeries are what must be refused.
@@ -72,8 +77,12 @@ const handle = approval.Secret("handle-4f1d0c9a77e2-secret")
 
 // Run checks one kind of OP.
 func Run(t *testing.T, c Case) {
-	t.Run("receive", func(t *testing.T) { c.receive(t) })
-	t.Run("reply", func(t *testing.T) { c.reply(t) })
+	if c.Genuine == nil {
+		t.Run("receives nothing", c.receivesNothing)
+	} else {
+		t.Run("receive", func(t *testing.T) { c.receive(t) })
+		t.Run("reply", func(t *testing.T) { c.reply(t) })
+	}
 	t.Run("report", func(t *testing.T) { c.report(t) })
 	t.Run("repeat safe", func(t *testing.T) {
 		s := c.start(t, nil)
@@ -117,8 +126,9 @@ func (c Case) open(t *testing.T, url string) *stand {
 		Client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
-		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now: func() time.Time { return c.Now },
+		Log:   slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Now:   func() time.Time { return c.Now },
+		About: func(context.Context, approval.Request) (op.About, error) { return c.About, nil },
 	})
 	t.Cleanup(func() { noSecret(t, "log", s.log.String(), string(handle)) })
 	return s

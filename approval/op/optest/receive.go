@@ -48,6 +48,16 @@ func (c Case) receive(t *testing.T) {
 	})
 }
 
+// receivesNothing checks that a kind that is asked elsewhere takes no ask here.
+func (c Case) receivesNothing(t *testing.T) {
+	c.refuses(t, Forgery{Name: "anything", Want: op.ErrMalformed, Make: func(*testing.T, string) *http.Request {
+		r := httptest.NewRequest(http.MethodPost, "/op/optest", strings.NewReader(`{"sub":"aiko"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer optest-key-0123456789")
+		return r
+	}})
+}
+
 // compare checks got against want and against the rules for every ask.
 func (c Case) compare(t *testing.T, got, want approval.Ask) {
 	t.Helper()
