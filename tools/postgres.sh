@@ -3,10 +3,11 @@
 #
 #   postgres.sh bindir      prints where the server's programs are
 #   postgres.sh start DIR   starts one in DIR (empty, made here), prints its URL
+#   postgres.sh durable DIR the same, for measurements
 #   postgres.sh stop DIR    stops it and removes DIR
 #
-# Durability is switched off: the data does not outlive the run, and the tests
-# then take a fraction of the time.
+# Durability is switched off, but for measurements: the data does not outlive the
+# run, and the tests then take a fraction of the time.
 set -euo pipefail
 
 bindir() {
@@ -31,8 +32,11 @@ as() {
 	fi
 }
 
+volatile="-c fsync=off -c full_page_writes=off -c synchronous_commit=off"
+
+# start takes the folder, and settings besides.
 start() {
-	local dir="$1" bin password port
+	local dir="$1" settings="$2" bin password port
 	bin="$(bindir)"
 	password="$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
 	mkdir -p "$dir"
@@ -47,7 +51,7 @@ start() {
 		port=$((20000 + RANDOM % 10000)) # below the ports that systems hand out by themselves
 		if as "$bin/pg_ctl" --pgdata="$dir/data" --wait --log="$dir/log" --options="-p $port \
 			-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300 \
-			-c fsync=off -c full_page_writes=off -c synchronous_commit=off" start >"$dir.log" 2>&1; then
+			$settings" start >"$dir.log" 2>&1; then
 			rm -f "$dir.log"
 			echo "postgres://postgres:$password@127.0.0.1:$port/postgres?sslmode=disable"
 			return
@@ -64,10 +68,11 @@ stop() {
 
 case "${1:-}" in
 bindir) bindir ;;
-start) start "$2" ;;
+start) start "$2" "$volatile" ;;
+durable) start "$2" "" ;;
 stop) stop "$2" ;;
 *)
-	echo "usage: postgres.sh bindir | start DIR | stop DIR" >&2
+	echo "usage: postgres.sh bindir | start DIR | durable DIR | stop DIR" >&2
 	exit 2
 	;;
 esac
