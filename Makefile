@@ -23,17 +23,28 @@ lint: ## run golangci-lint, at the version of tools/go.mod
 
 .PHONY: build
 build: ## build the static binary bin/mitome
-	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/mitome ./cmd/mitome
+	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '-s -w -X main.release=$(VERSION)' -o bin/mitome ./cmd/mitome
+
+.PHONY: demo
+demo: build ## see CIBA happen in a browser: a shop, an OP and Mitome on one port
+	@bin/mitome demo
 
 .PHONY: fmt
 fmt: ## format all Go files
 	gofmt -w .
 
 .PHONY: screens
-screens: ## write docs/screens.md and its pictures of every page
+screens: ## write docs/screens.md and its pictures of every page, and docs/demo
 	MITOME_TEST_SCREENS=$(CURDIR)/docs MITOME_TEST_CHROMIUM="$$(tools/chromium.sh)" MITOME_TEST_AXE="$$(tools/axe.sh)" \
-		go test -count=1 -run '^TestScreens$$' ./cmd/mitome
+		go test -count=1 -run '^(TestScreens|TestDemo)$$' ./cmd/mitome
 
 .PHONY: docs
 docs: ## write the generated part of the documentation
 	go run -tags $(TAGS) ./cmd/mitome config reference > docs/configuration.md
+	mkdir -p docs/openapi
+	for api in admin desk devices ops; do \
+		go run -tags $(TAGS) ./cmd/mitome config openapi $$api > docs/openapi/$$api.yaml || exit 1; done
+
+.PHONY: bench
+bench: ## measure: flows a second, latencies, memory, start; one figure a line
+	@tools/bench.sh

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/mitome-ciba/mitome/server/adminapi"
 	"github.com/mitome-ciba/mitome/server/deskapi"
 	"github.com/mitome-ciba/mitome/server/opapi"
+	v1 "github.com/mitome-ciba/mitome/server/opapi/v1"
 	"github.com/mitome-ciba/mitome/server/pages"
 	"github.com/mitome-ciba/mitome/server/signin"
 	"github.com/mitome-ciba/mitome/server/userapi"
@@ -39,6 +41,7 @@ const (
 	Known   Guard = "known"   // a page that shows something of somebody: others are sent to /unlock or to sign in
 	Sink    Guard = "sink"    // takes what browsers report; answers nothing
 	Dialect Guard = "dialect" // the OP's own authentication, by its adapter
+	Key     Guard = "key"     // an API key of the connection that the path names
 	Bearer  Guard = "bearer"  // an administrator: a token, or the peer of the Unix socket
 	Reach   Guard = "reach"   // whoever can reach the listener
 )
@@ -91,8 +94,16 @@ var routes = []Route{
 	{Devices, "GET", "/static/:hash/*file", Anybody},
 	{Devices, "POST", "/csp", Sink},
 
-	{OPs, "POST", "/op/:name", Dialect},
+	{Devices, "GET", "/openapi.json", Anybody},
+	{Devices, "GET", "/v1/desk/openapi.json", Anybody},
 
+	{OPs, "POST", "/op/:name", Dialect},
+	{OPs, "POST", "/op/:name/v1/requests", Key},
+	{OPs, "GET", "/op/:name/v1/requests/:id", Key},
+	{OPs, "POST", "/op/:name/v1/requests/:id/cancel", Key},
+	{OPs, "GET", "/openapi.json", Anybody},
+
+	{Admin, "GET", "/openapi.json", Anybody},
 	{Admin, "GET", "/v1/ops", Bearer},
 	{Admin, "POST", "/v1/users", Bearer},
 	{Admin, "GET", "/v1/users", Bearer},
@@ -124,6 +135,7 @@ type Routers struct {
 	Desk    *deskapi.Handler
 	SignIn  *signin.Handler
 	OPs     *opapi.Handler
+	OPAPI   *v1.Handler
 	Admin   *adminapi.API
 	Health  *Health
 	Metrics *Metrics
@@ -134,10 +146,10 @@ type Routers struct {
 // Build returns the router of each listener by its name. It returns an error if
 // they do not hold exactly what the table of routes says.
 func (r Routers) Build() (map[string]*gin.Engine, error) {
-	mount := map[string]func(*gin.Engine){
+	mount := map[string]func(*gin.Engine) error{
 		Devices: r.mountDevices,
-		OPs:     func(e *gin.Engine) { r.OPs.Mount(e) },
-		Admin:   func(e *gin.Engine) { r.Admin.Mount(e, &e.RouterGroup) },
+		OPs:     r.mountOPs,
+		Admin:   func(e *gin.Engine) error { return publish(e, "/openapi.json", r.Admin.Mount(e, &e.RouterGroup)) },
 		Scrape:  r.mountScrape,
 	}
 	out := map[string]*gin.Engine{}
@@ -147,7 +159,9 @@ func (r Routers) Build() (map[string]*gin.Engine, error) {
 			return nil, err
 		}
 		e.Use(r.Metrics.observe(name))
-		add(e)
+		if err := add(e); err != nil {
+			return nil, err
+		}
 		if err := check(name, e); err != nil {
 			return nil, err
 		}
@@ -156,19 +170,26 @@ func (r Routers) Build() (map[string]*gin.Engine, error) {
 	return out, nil
 }
 
-func (r Routers) mountDevices(e *gin.Engine) {
-	r.User.Mount(e, &e.RouterGroup)
-	r.Desk.Mount(e, &e.RouterGroup)
+func (r Routers) mountDevices(e *gin.Engine) error {
 	r.SignIn.Mount(e)
 	r.Pages.Mount(e)
+	return errors.Join(
+		publish(e, "/openapi.json", r.User.Mount(e, &e.RouterGroup)),
+		publish(e, "/v1/desk/openapi.json", r.Desk.Mount(e, &e.RouterGroup)))
 }
 
-func (r Routers) mountScrape(e *gin.Engine) {
+func (r Routers) mountOPs(e *gin.Engine) error {
+	r.OPs.Mount(e)
+	return publish(e, "/openapi.json", r.OPAPI.Mount(e, &e.RouterGroup))
+}
+
+func (r Routers) mountScrape(e *gin.Engine) error {
 	e.GET("/livez", r.Health.live)
 	e.GET("/readyz", r.Health.ready)
 	e.GET("/metrics", gin.WrapH(promhttp.HandlerFor(r.Metrics.Registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, // what a dead database cannot say must not hide the rest
 	})))
+	return nil
 }
 
 // check compares what a listener answers with the table.

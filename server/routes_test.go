@@ -19,6 +19,7 @@ import (
 	"github.com/mitome-ciba/mitome/server/adminapi"
 	"github.com/mitome-ciba/mitome/server/deskapi"
 	"github.com/mitome-ciba/mitome/server/opapi"
+	v1 "github.com/mitome-ciba/mitome/server/opapi/v1"
 	"github.com/mitome-ciba/mitome/server/pages"
 	"github.com/mitome-ciba/mitome/server/session"
 	"github.com/mitome-ciba/mitome/server/signin"
@@ -65,6 +66,7 @@ func guarded(t *testing.T) map[string]*gin.Engine {
 			Fail: func(c *gin.Context, _ string) { c.Status(http.StatusBadRequest) },
 			Log:  noLog{}, Warn: quiet, Now: time.Now,
 		},
+		OPAPI:  &v1.Handler{},
 		OPs:    &opapi.Handler{Adapters: map[string]op.Adapter{"corp": strangers{}}, Acks: &op.Acks{}, Log: quiet},
 		Admin:  &adminapi.API{Guard: &adminapi.Guard{}, Now: time.Now},
 		Health: &Health{}, Metrics: NewMetrics("test"), Log: quiet,
@@ -77,7 +79,7 @@ func guarded(t *testing.T) map[string]*gin.Engine {
 
 // refusal is what a guard answers to a call that brings nothing.
 var refusal = map[Guard]int{
-	Anybody: 200, Known: 303, Sink: 204, Reach: 200, Page: 403, Desk: 401, SignIn: 400, Proof: 401, Session: 401, Dialect: 401, Bearer: 401,
+	Anybody: 200, Known: 303, Sink: 204, Reach: 200, Page: 403, Desk: 401, SignIn: 400, Proof: 401, Session: 401, Dialect: 401, Key: 401, Bearer: 401,
 }
 
 // TestGuards walks the routers and calls each route with nothing, and with
@@ -190,7 +192,9 @@ func TestBacklogThatCannotBeRead(t *testing.T) {
 	m.WatchBacklog(func(context.Context) (Backlog, error) { return Backlog{}, context.DeadlineExceeded })
 	m.Request("corp", "taken")
 	e := gin.New()
-	Routers{Health: &Health{}, Metrics: m}.mountScrape(e)
+	if err := (Routers{Health: &Health{}, Metrics: m}).mountScrape(e); err != nil {
+		t.Fatal(err)
+	}
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `mitome_requests_total{op="corp",outcome="taken"} 1`) {

@@ -6,7 +6,7 @@ set -euo pipefail
 version=4.14.0
 sum=2277b0a3ef47af9b52497faa3e71598e86e0a0e5e6eb295207a5657ede4709af
 
-cache="${MITOME_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mitome}"
+cache="${MITOME_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mitome}"
 home="$cache/axe-core-$version"
 
 if [ ! -f "$home/axe.min.js" ]; then

@@ -37,18 +37,21 @@ var mayImport = map[string][]string{
 	"approval/op":           {"approval", "device"},
 	"approval/op/keycloak":  {"approval", "approval/op", "device"},
 	"approval/op/optest":    {"approval", "approval/op", "device"},
+	"approval/op/webhook":   {"approval", "approval/op", "device", "push"}, // its own guarded dialer
 	"approval/policy":       {"approval", "device"},
+	"approval/rp":           {}, // a library of its own
 	"approval/show":         {"approval", "device"},
 	"approval/sign":         {"approval", "device"},
 
 	"server": {
-		"server/adminapi", "server/deskapi", "server/opapi", "server/outbox", "server/pages", "server/session", "server/signin", "server/userapi", "server/web",
+		"server/adminapi", "server/deskapi", "server/opapi", "server/opapi/v1", "server/outbox", "server/pages", "server/session", "server/signin", "server/userapi", "server/web",
 	},
 	"server/adminapi":        {"approval", "device", "push", "server/session", "server/web"},
 	"server/config":          {"approval/policy"},
 	"server/deskapi":         {"device", "server/limit", "server/session", "server/web"},
 	"server/limit":           {"server/web"},
 	"server/opapi":           {"approval", "approval/op", "device", "server/session", "server/web"},
+	"server/opapi/v1":        {"approval", "approval/op", "approval/op/webhook", "device", "server/web"},
 	"server/outbox":          {},
 	"server/pages":           {"approval", "approval/show", "device", "server/session", "server/web", "webui"},
 	"server/seal":            {},
@@ -61,8 +64,16 @@ var mayImport = map[string][]string{
 
 	"webui": {},
 
-	"cmd/mitome":              {"*"},
-	"cmd/mitome/browsertest":  {"cmd/mitome/loopback"},
+	"cmd/bench":              {"device/phone", "device/phone/softkey", "server/adminapi"}, // from outside, but for pairing
+	"cmd/mitome":             {"*"},
+	"cmd/mitome/browsertest": {"cmd/mitome/loopback"},
+	"cmd/mitome/doctor":      {"approval/op/keycloak", "server/userapi"},
+	"cmd/mitome/demo": {
+		"approval/rp", "cmd/mitome/demo/op", "cmd/mitome/demo/shop", "cmd/mitome/demo/tape", "device/phone", "device/phone/softkey",
+	},
+	"cmd/mitome/demo/op":      {"approval/rp"},
+	"cmd/mitome/demo/shop":    {"approval/rp", "cmd/mitome/demo/tape"},
+	"cmd/mitome/demo/tape":    {},
 	"cmd/mitome/keycloaktest": {"cmd/mitome/loopback"},
 	"cmd/mitome/loopback":     {},
 }
@@ -77,6 +88,7 @@ var family = map[string][]string{
 	"server/deskapi":          {"server/limit", "server/session", "server/web"},
 	"server/limit":            {"server/web"},
 	"server/opapi":            {"server/session", "server/web"},
+	"server/opapi/v1":         {"server/web"},
 	"server/pages":            {"server/session", "server/web"},
 	"server/store":            {"server/outbox", "server/seal", "server/session"},
 	"server/store/storetest":  {"server/seal"},
@@ -85,12 +97,13 @@ var family = map[string][]string{
 	"server/web":              {"server/session"},
 	"approval/deliver":        {"approval/op", "approval/show"},
 	"device/phone/softkey":    {"device/phone"},
+	"cmd/mitome/demo/shop":    {"cmd/mitome/demo/tape"},
 	"cmd/mitome/browsertest":  {"cmd/mitome/loopback"},
 	"cmd/mitome/keycloaktest": {"cmd/mitome/loopback"},
 }
 
 // parents that may import their children: the machine, which holds its parts.
-var holds = []string{"server"}
+var holds = []string{"cmd/mitome/demo", "server"}
 
 // pure packages know neither transport nor storage.
 var pure = []string{"approval", "approval/audit", "approval/policy", "approval/show", "device/phone/softkey"}

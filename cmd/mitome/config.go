@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/mitome-ciba/mitome/server"
 	"github.com/mitome-ciba/mitome/server/config"
 )
 
@@ -13,12 +14,16 @@ type configCmd struct {
 	Check     configCheck     `cmd:"" help:"List every fault of the configuration; exit 1 if there is one."`
 	Reference configReference `cmd:"" help:"Print every setting, as Markdown."`
 	Example   configExample   `cmd:"" help:"Print a configuration to begin with."`
+	OpenAPI   configOpenAPI   `cmd:"" name:"openapi" help:"Print the OpenAPI 3.1 description of an API."`
 }
 
 type (
 	configCheck     struct{}
 	configReference struct{}
 	configExample   struct{}
+	configOpenAPI   struct {
+		API string `arg:"" enum:"admin,desk,devices,ops" help:"Of ${enum}."`
+	}
 )
 
 // Run checks the configuration, the parts of each kind of connection too.
@@ -43,6 +48,24 @@ func (configExample) Run(a *app) error {
 	return err
 }
 
+// Run prints docs/openapi/<api>.yaml.
+func (c configOpenAPI) Run(a *app) error {
+	docs, err := server.Documents(apiVersion)
+	if err != nil {
+		return err
+	}
+	for _, d := range docs {
+		if d.Name == c.API {
+			_, err = a.out.Write(d.YAML)
+		}
+	}
+	return err
+}
+
+// apiVersion stands in the descriptions that are kept in docs. Those that are
+// served name the program's own version.
+const apiVersion = "1"
+
 // reference is the text of docs/configuration.md.
 func reference() string {
 	var docs []config.Kind
@@ -60,7 +83,7 @@ func (a *app) load() (config.Config, error) {
 	if err != nil && !errors.As(err, &faults) {
 		return c, err
 	}
-	_, more := openOPs(c, nil)
+	_, more := openOPs(c, nil, nil)
 	faults = append(faults, more...)
 	if len(faults) > 0 {
 		return c, configFaults{faults}

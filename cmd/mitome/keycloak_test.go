@@ -35,6 +35,7 @@ func TestKeycloak(t *testing.T) {
 		run  func(*testing.T, *stage)
 	}{
 		{"kill -9", testKills}, {"contract", testContract}, {"flow", testFlows}, {"browser", testBrowser}, {"self-service", testSelfService},
+		{"doctor", testDoctor},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()

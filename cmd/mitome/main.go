@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/mitome-ciba/mitome/cmd/mitome/demo"
 )
 
 func main() {
@@ -41,7 +43,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil || host == "" {
 		host = "device"
 	}
-	parser, err := kong.New(&c, kong.Name("mitome"), kong.Description(about), kong.Vars{"hostname": host}, groups,
+	parser, err := kong.New(&c, kong.Name("mitome"), kong.Description(about), kong.Vars{"hostname": host, "demo": demo.Address}, groups,
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(leave(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
 	if err != nil {
@@ -79,10 +81,13 @@ type cli struct {
 	JSON   bool   `help:"Write JSON, for scripts." name:"json"`
 
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Demo    demoCmd    `cmd:"" help:"See CIBA happen: a shop, an OP and this server on one port of this machine, for a first look."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
 	Conf    configCmd  `cmd:"" name:"config" help:"Check the configuration, or print its reference."`
 	Keys    keysCmd    `cmd:"" help:"Make, list and rotate the server's keys."`
 	Token   adminCmd   `cmd:"" name:"admin" help:"Make tokens for administrators."`
+	Doctor  doctorCmd  `cmd:"" help:"Look at configuration, keys, database, OPs, clock and public URL, and say what to mend; exit 1 if there is a fault."`
+	Health  healthCmd  `cmd:"" help:"Ask the server on this machine whether it is ready; exit 1 if it is not."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	User     userCmd     `cmd:"" group:"admin" help:"Users and their devices."`

@@ -102,28 +102,3 @@ func (a *app) showRequest(r adminapi.Request) error {
 		}
 	})
 }
-
-type opCmd struct {
-	List opList `cmd:"" help:"List the connections."`
-}
-
-type opList struct{}
-
-// Run lists the connections of the running server.
-func (opList) Run(a *app) error {
-	client, err := a.client()
-	if err != nil {
-		return err
-	}
-	ops, err := client.OPs(a.ctx)
-	if err != nil {
-		return err
-	}
-	return a.show(ops, func() {
-		var rows [][]string
-		for _, o := range ops {
-			rows = append(rows, []string{o.Name, o.Kind, o.Title})
-		}
-		a.table([]string{"NAME", "KIND", "TITLE"}, rows)
-	})
-}

@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready": ready, "pair": pair, "ask": ask, "told": told, "newest": newest, "exits": exits,
-			"onlydevice": onlyDevice, "admit": admit, "oldkey": oldKey,
+			"onlydevice": onlyDevice, "admit": admit, "oldkey": oldKey, "demo": openDemo,
 		},
 	})
 }
@@ -98,6 +98,21 @@ func ready(ts *testscript.TestScript, neg bool, _ []string) {
 		}
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
+	})
+}
+
+// openDemo waits for the demo of the script to open its shop.
+func openDemo(ts *testscript.TestScript, neg bool, _ []string) {
+	until(ts, "the demo", func() bool {
+		r, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("DEVICES")+"/", nil)
+		ts.Check(err)
+		r.Host = "shop.localhost"
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode != http.StatusServiceUnavailable
 	})
 }
 
@@ -275,11 +290,22 @@ func newFakeRealm() (*realm, error) {
 		}})
 	})
 	mux.HandleFunc("POST /realms/demo/protocol/openid-connect/ext/ciba/auth/callback", k.callback)
+	mux.HandleFunc("GET /realms/demo/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		issuer := k.URL + "/realms/demo"
+		json.NewEncoder(w).Encode(map[string]any{
+			"issuer": issuer, "backchannel_authentication_endpoint": issuer + "/protocol/openid-connect/ext/ciba/auth",
+			"grant_types_supported": []string{"urn:openid:params:grant-type:ciba"},
+		})
+	})
 	k.Server = httptest.NewServer(mux)
 	return k, nil
 }
 
 func (k *realm) callback(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") == "" {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
 	var in struct{ Status string }
 	if json.NewDecoder(r.Body).Decode(&in) != nil {
 		w.WriteHeader(http.StatusBadRequest)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"runtime"
 
 	"github.com/mitome-ciba/mitome/server/config"
 	"github.com/mitome-ciba/mitome/server/store"
@@ -41,6 +42,7 @@ func (serveCmd) Run(a *app) (err error) {
 		return err
 	}
 	log.Info("starting", "version", version(), "public_url", c.PublicURL, "ops", len(c.OPs))
+	defer runtime.KeepAlive(ballast())
 	return s.Run(a.ctx)
 }
 

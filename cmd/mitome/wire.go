@@ -13,6 +13,7 @@ import (
 	"github.com/mitome-ciba/mitome/approval/deliver"
 	"github.com/mitome-ciba/mitome/approval/op"
 	"github.com/mitome-ciba/mitome/approval/op/keycloak"
+	"github.com/mitome-ciba/mitome/approval/op/webhook"
 	"github.com/mitome-ciba/mitome/approval/policy"
 	"github.com/mitome-ciba/mitome/approval/show"
 	"github.com/mitome-ciba/mitome/approval/sign"
@@ -40,6 +41,7 @@ var kinds = []struct {
 	settings any // for the reference
 }{
 	{"keycloak", keycloak.Open, keycloak.Config{}},
+	{"webhook", webhook.Open, webhook.Config{}},
 }
 
 // channels is every push channel. A new one is a folder in push and a line here.
@@ -62,8 +64,12 @@ var everywhere = push.Guard{Allow: []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"),
 }}
 
-// openOPs opens every connection, or lists what is wrong with each.
-func openOPs(c config.Config, log *slog.Logger) (map[string]op.Adapter, config.Faults) {
+// aboutFunc is op.Deps.About.
+type aboutFunc = func(context.Context, approval.Request) (op.About, error)
+
+// openOPs opens every connection, or lists what is wrong with each. About is nil
+// where none is to be used.
+func openOPs(c config.Config, log *slog.Logger, about aboutFunc) (map[string]op.Adapter, config.Faults) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -79,7 +85,7 @@ func openOPs(c config.Config, log *slog.Logger) (map[string]op.Adapter, config.F
 			continue
 		}
 		a, err := open(func(v any) error { return c.Decode(i, v) }, op.Deps{
-			Name: o.Name, Client: everywhere.Client(opTimeout), Log: log.With("op", o.Name), Now: time.Now,
+			Name: o.Name, Client: everywhere.Client(opTimeout), Log: log.With("op", o.Name), Now: time.Now, About: about,
 		})
 		faults = append(faults, config.AtOP(i, err)...)
 		adapters[o.Name] = a
@@ -125,7 +131,7 @@ type node struct {
 func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (*node, error) {
 	n := &node{config: c, log: log, db: db, keys: keys, metrics: server.NewMetrics(version()), acks: &op.Acks{}}
 	var faults config.Faults
-	if n.adapters, faults = openOPs(c, log); len(faults) > 0 {
+	if n.adapters, faults = openOPs(c, log, n.about); len(faults) > 0 {
 		return nil, configFaults{faults}
 	}
 	signing := keys.PublicKeys().Keys // the current one first
@@ -252,6 +258,7 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 		},
 		Desk:   &deskapi.Handler{Sessions: sessions, Pairings: n.people, PublicURL: n.config.PublicURL, Version: version()},
 		SignIn: signIn,
+		OPAPI:  n.opAPI(),
 		OPs:    &opapi.Handler{Adapters: n.adapters, Requests: n.requests, Acks: n.acks, Log: n.log, Observe: n.metrics.Request},
 		Admin: &adminapi.API{
 			Users: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db,

@@ -58,7 +58,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, faults := openOPs(c, nil); len(faults) > 0 {
+	if _, faults := openOPs(c, nil, nil); len(faults) > 0 {
 		t.Error(faults)
 	}
 }

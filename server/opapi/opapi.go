@@ -200,6 +200,7 @@ func (v *visit) refuse(ask approval.Ask, err error) (string, error) {
 		{approval.ErrBindingMessage, Refused},
 		{approval.ErrACR, Refused},
 		{approval.ErrCodeShape, Refused},
+		{approval.ErrNoCode, Refused},
 		{errOrphan, Orphan},
 	} {
 		if errors.Is(err, row.err) {

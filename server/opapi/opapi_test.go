@@ -23,6 +23,7 @@ import (
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/device/devicetest"
 	"github.com/mitome-ciba/mitome/server/opapi"
+	"github.com/mitome-ciba/mitome/server/seal"
 	"github.com/mitome-ciba/mitome/server/session"
 	"github.com/mitome-ciba/mitome/server/store"
 	"github.com/mitome-ciba/mitome/server/store/storetest"
@@ -122,7 +123,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	people := &device.Service{Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, Now: time.Now}
-	w.requests = &spy{Service: &approval.Service{Store: w.db, People: people, Policy: rules, Now: time.Now}}
+	w.requests = &spy{Service: &approval.Service{Store: w.db, People: people, Policy: rules, Codes: seal.New(), Now: time.Now}}
 	w.user = pair(t, w.db)
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	w.handler = &opapi.Handler{
