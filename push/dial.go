@@ -35,10 +35,7 @@ const (
 // uses no proxy, whatever the environment says: behind a proxy the address that
 // the guard sees would be the proxy's.
 func (g Guard) Transport() *http.Transport {
-	dialer := &net.Dialer{
-		Timeout: dialTimeout,
-		Control: ssrf.New(append([]ssrf.Option{ssrf.WithAnyPort()}, g.allowed()...)...).Safe,
-	}
+	dialer := &net.Dialer{Timeout: dialTimeout, Control: g.judge().Safe}
 	return &http.Transport{
 		Proxy:                  nil,
 		DialContext:            dialer.DialContext,
@@ -50,6 +47,20 @@ func (g Guard) Transport() *http.Transport {
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		ForceAttemptHTTP2:      true,
 	}
+}
+
+// Permits reports whether an address that stands in a URL itself may be called,
+// so that one can be refused before it is ever tried. A name proves nothing.
+func (g Guard) Permits(a netip.Addr) bool {
+	network := "tcp6"
+	if a = a.Unmap(); a.Is4() {
+		network = "tcp4"
+	}
+	return g.judge().Safe(network, netip.AddrPortFrom(a, 443).String(), nil) == nil
+}
+
+func (g Guard) judge() *ssrf.Guardian {
+	return ssrf.New(append([]ssrf.Option{ssrf.WithAnyPort()}, g.allowed()...)...)
 }
 
 // Client returns a client over [Guard.Transport] that does not follow

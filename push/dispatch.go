@@ -51,6 +51,12 @@ func NewDispatcher(parallel map[Channel]int, senders ...Sender) (*Dispatcher, er
 	return d, nil
 }
 
+// Has reports whether there is a sender for the channel.
+func (d *Dispatcher) Has(c Channel) bool {
+	_, ok := d.channels[c]
+	return ok
+}
+
 // Check refuses an address that its channel's sender would not call.
 func (d *Dispatcher) Check(a Address) error {
 	l, ok := d.channels[a.Channel]

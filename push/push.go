@@ -13,6 +13,7 @@ package push
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -24,6 +25,9 @@ type Channel string
 // The channels that Mitome knows.
 const (
 	WebSocket Channel = "websocket"
+	WebPush   Channel = "webpush" // RFC 8030: browsers, and what speaks UnifiedPush
+	FCM       Channel = "fcm"
+	APNs      Channel = "apns"
 )
 
 // AddressID names an address inside Mitome.
@@ -34,6 +38,9 @@ type Address struct {
 	ID      AddressID
 	Channel Channel
 	Target  Target // on a WebSocket the device's id; elsewhere the vendor's token or URL
+	Key     DeviceKey
+	Since   time.Time // when the device registered it, or last said that it still holds
+	Locale  string    // in which to speak to the device: BCP 47 or an Accept-Language header; may be empty
 }
 
 // Target is what a channel needs to find a device. It is sealed at rest and
@@ -45,6 +52,24 @@ func (Target) LogValue() slog.Value { return slog.StringValue("[secret]") }
 
 // String implements fmt.Stringer.
 func (Target) String() string { return "[secret]" }
+
+// DeviceKey is what a message is sealed to (RFC 8291 §2): the public half of a
+// key pair that the device made, and a secret that it shares with whoever may
+// send to it. The zero value is a device that brought none. It prints as
+// [secret], because the two together let anybody forge a message.
+type DeviceKey struct {
+	P256DH []byte // a point of P-256, uncompressed: 65 bytes
+	Auth   []byte // 16 bytes
+}
+
+// IsZero reports whether the device brought no key.
+func (k DeviceKey) IsZero() bool { return len(k.P256DH) == 0 && len(k.Auth) == 0 }
+
+// LogValue implements slog.LogValuer.
+func (DeviceKey) LogValue() slog.Value { return slog.StringValue("[secret]") }
+
+// Format implements fmt.Formatter, so that no verb reaches the bytes.
+func (DeviceKey) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[secret]")) }
 
 // Kind is what a message asks of the device.
 type Kind string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -54,6 +55,31 @@ func TestGuardAllows(t *testing.T) {
 				t.Errorf("got %d, want the redirect itself: it must not be followed", resp.StatusCode)
 			}
 		})
+	}
+}
+
+func TestGuardPermits(t *testing.T) {
+	lab := push.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}
+	for address, want := range map[string][2]bool{ // without, and with a network of one's own
+		"93.184.215.14": {true, true}, "2606:4700::1111": {true, true}, "::ffff:93.184.215.14": {true, true},
+		"127.0.0.1": {}, "169.254.169.254": {}, "::1": {}, "fd00::1": {}, "::ffff:127.0.0.1": {}, "64:ff9b::7f00:1": {},
+		"10.1.2.3": {false, true}, "::ffff:10.1.2.3": {false, true}, "10.2.0.1": {},
+	} {
+		a := netip.MustParseAddr(address)
+		if got := [2]bool{push.Guard{}.Permits(a), lab.Permits(a)}; got != want {
+			t.Errorf("%s: got %v, want %v", a, got, want)
+		}
+	}
+}
+
+func TestDeviceKeyPrintsNothing(t *testing.T) {
+	k := push.DeviceKey{P256DH: []byte("hunter2"), Auth: []byte("hunter2")}
+	a := push.Address{Key: k}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", k)
+	out := fmt.Sprintf("%v %+v %#v %s %x %q %v %+v %#v", k, k, k, k, k, k, a, a, a) + log.String()
+	if strings.Contains(out, "hunter2") || strings.Contains(out, "104 117") || strings.Contains(out, "0x68") || !strings.Contains(log.String(), "[secret]") {
+		t.Error(out)
 	}
 }
 
