@@ -21,5 +21,7 @@ var (
 	ErrNotAllowed         = errors.New("device: not for this device to do")
 	ErrDeviceChanged      = errors.New("device: device changed meanwhile")
 	ErrCooling            = errors.New("device: device is cooling off")
+	ErrAddress            = errors.New("device: address cannot be used")
+	ErrAddressNotFound    = errors.New("device: no such address")
 	ErrTooManyDevices     = errors.New("device: user has as many devices as she may")
 )

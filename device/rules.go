@@ -10,6 +10,7 @@ const (
 	ActLose    Act = "lose"    // the same to another device, with a passkey as well
 	ActConfirm Act = "confirm" // let a cooling device be active
 	ActCancel  Act = "cancel"  // let it never be
+	ActReach   Act = "reach"   // say where it is reached, or try whether it is
 )
 
 // May says whether by, a device that somebody holds, may do act to d: nil,
@@ -42,7 +43,7 @@ func May(by Device, act Act, d Device) error {
 
 func mayToItself(act Act) error {
 	switch act {
-	case ActRename, ActRevoke:
+	case ActRename, ActRevoke, ActReach:
 		return nil
 	}
 	return ErrNotAllowed

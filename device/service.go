@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/mitome-ciba/mitome/push"
 )
 
 // Service is what the rest of Mitome may do with users, devices and pairings.
@@ -17,6 +19,8 @@ type Service struct {
 	Ceremonies  Ceremonies
 	Lifecycle   Lifecycle
 	Gestures    Gestures
+	Addresses   Addresses
+	CheckTarget func(push.Address) error // push.Dispatcher's Check
 	Passkeys    Passkeys
 	RP          RelyingParty
 	Now         func() time.Time

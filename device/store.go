@@ -3,6 +3,8 @@ package device
 import (
 	"context"
 	"time"
+
+	"github.com/mitome-ciba/mitome/push"
 )
 
 // Users keeps users and the hints that mean them. Package server/store
@@ -78,6 +80,30 @@ type Lifecycle interface {
 	// DeviceOfSession returns the device of u that a session stands for;
 	// ErrDeviceNotFound when there is none.
 	DeviceOfSession(ctx context.Context, session string, u UserID) (Device, error)
+}
+
+// Addresses keeps where devices can be reached.
+type Addresses interface {
+	// AddAddress stores an address, or refreshes the one of the same target that
+	// the device has, and returns its id. Devices other than those of n.Shared
+	// lose the target, and the device those beyond n.Most that were refreshed
+	// longest ago; its socket is not counted. It returns ErrDeviceNotFound if
+	// the device is revoked.
+	AddAddress(ctx context.Context, n NewAddress, by Actor) (push.AddressID, error)
+	// DropAddress forgets an address of the device; ErrAddressNotFound when it
+	// has none of that id.
+	DropAddress(ctx context.Context, d DeviceID, id push.AddressID, by Actor) error
+	// TestAddresses has a test message sent to each address of the device, and
+	// returns how many those are.
+	TestAddresses(ctx context.Context, d DeviceID) (int, error)
+}
+
+// NewAddress is an address that a device says it can be reached at.
+type NewAddress struct {
+	Device  DeviceID
+	Address push.Address // its ID serves if the target is new to the device
+	Shared  []DeviceID   // the devices that may have the target: one browser is several
+	Most    int          // addresses of one device, beside its socket
 }
 
 // Ceremonies keeps the challenge of a registration between its two halves.

@@ -74,6 +74,10 @@ var routes = []Route{
 	{Devices, "POST", "/v1/devices/:id/confirm", Session},
 	{Devices, "POST", "/v1/devices/:id/lost/challenge", Session},
 	{Devices, "POST", "/v1/devices/:id/lost", Session},
+	{Devices, "GET", "/v1/push", Session},
+	{Devices, "POST", "/v1/devices/:id/addresses", Session},
+	{Devices, "DELETE", "/v1/devices/:id/addresses/:aid", Session},
+	{Devices, "POST", "/v1/devices/:id/test", Session},
 	{Devices, "GET", "/v1/socket", Session},
 	{Devices, "POST", "/v1/desk/pairings", Desk},
 	{Devices, "GET", "/v1/desk/pairings/:id", Desk},
@@ -92,6 +96,7 @@ var routes = []Route{
 	{Devices, "GET", "/signin", Anybody},
 	{Devices, "GET", "/unlock", Anybody},
 	{Devices, "GET", "/static/:hash/*file", Anybody},
+	{Devices, "GET", "/sw.js", Anybody},
 	{Devices, "POST", "/csp", Sink},
 
 	{Devices, "GET", "/openapi.json", Anybody},

@@ -92,7 +92,7 @@ func TestGuards(t *testing.T) {
 				t.Errorf("%s %s on %s is not in the table of routes", have.Method, have.Path, listener)
 				continue
 			}
-			path := strings.NewReplacer(":id", "x", ":name", "corp", ":hash", "x", "*file", "css/mitome.css").Replace(have.Path)
+			path := strings.NewReplacer(":id", "x", ":aid", "x", ":name", "corp", ":hash", "x", "*file", "css/mitome.css").Replace(have.Path)
 			for _, auth := range []string{"", "Bearer x", "DPoP x", "DPoP " + strings.Repeat("A", 43), "Basic eDp4"} {
 				req := httptest.NewRequest(have.Method, path, strings.NewReader("{}"))
 				req.Header.Set("Content-Type", "application/json")

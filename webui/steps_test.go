@@ -23,8 +23,8 @@ func TestScriptsHaveTheirWords(t *testing.T) {
 	// Short for say("over", …) and its kin, where a page has them.
 	short := regexp.MustCompile(`\b(over|gone|again)\('(\w+)'\)`)
 	stages := regexp.MustCompile(`show\([^)]*?'(\w+)'(?: : '(\w+)')?\)`)
-	for _, page := range []string{"pair", "offer", "unlock", "devices"} {
-		html, script := read("pages/"+page+".html"), read("static/js/"+page+".js")
+	for page, html := range map[string]string{"pair": "pair", "offer": "offer", "unlock": "unlock", "devices": "devices", "push": "parts"} {
+		html, script := read("pages/"+html+".html"), read("static/js/"+page+".js")
 		has := map[string][]string{}
 		for _, part := range strings.Split(html, `data-say="`)[1:] {
 			group, rest, _ := strings.Cut(part, `"`)

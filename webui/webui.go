@@ -120,6 +120,7 @@ func (u *UI) loadPages() error {
 // types are those of the static files, by extension.
 var types = map[string]string{
 	".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+	".png": "image/png", ".webmanifest": "application/manifest+json",
 }
 
 func (u *UI) loadStatic() error {

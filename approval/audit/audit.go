@@ -39,6 +39,8 @@ const (
 	DeviceConfirmed  Word = "device.confirmed" // an older device said so
 	DeviceCancelled  Word = "device.cancelled" // an older device said no
 	DeviceLost       Word = "device.lost"      // another device of the user reported it
+	AddressAdded     Word = "device.address_added"
+	AddressRemoved   Word = "device.address_removed" // by the device itself, or another took the target over
 )
 
 // Entry is one row of the log. It names things by id and holds no secret, no

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mitome-ciba/mitome/approval"
+	"github.com/mitome-ciba/mitome/approval/show"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/push"
 )
@@ -15,10 +16,12 @@ import (
 // question about a request that has expired should leave the screen as well.
 const clearFor = time.Minute
 
-// Push sends to the user's devices.
+// Push sends to the user's devices. All fields are needed.
 type Push struct {
 	Requests  Prospects
 	Addresses Addresses
+	Notices   Notices
+	Seal      func(push.DeviceKey, []byte) ([]byte, error)
 	Send      func(context.Context, push.Address, push.Message) error // push.Dispatcher's
 	Backoff   func(attempts int) time.Duration
 	Now       func() time.Time
@@ -29,6 +32,15 @@ type Prospects interface {
 	// Prospect returns a request's state as it was stored, and when its time is
 	// over; approval.ErrNotFound when there is no such request.
 	Prospect(ctx context.Context, id approval.RequestID) (approval.State, time.Time, error)
+	// The whole is read only for a device that can be told of it.
+	Requests
+}
+
+// Notices is what messages say, as bytes for the device. Package approval/show
+// implements it.
+type Notices interface {
+	Asks(r approval.Request, locale string) ([]byte, error)
+	Says(kind, key, locale string) ([]byte, error)
 }
 
 // Addresses is where a device can be reached.
@@ -78,10 +90,12 @@ func (p *Push) send(ctx context.Context, j Job, kind push.Kind, deadline time.Ti
 	case err != nil:
 		return retry(p.Now(), deadline, p.Backoff(j.Attempts), Result{Outcome: Late, Cause: fmt.Sprintf("read address: %v", err)})
 	}
-	err = p.Send(ctx, a, push.Message{Kind: kind, Key: string(j.Request), TTL: left})
+	m := push.Message{Kind: kind, Key: string(j.Request), TTL: left}
+	unsaid := p.say(ctx, a, &m)
+	err = p.Send(ctx, a, m)
 	switch {
 	case err == nil:
-		return Result{Outcome: Done}
+		return Result{Outcome: Done, Cause: unsaid}
 	case errors.Is(err, push.ErrAbsent):
 		return Result{Outcome: Absent}
 	case errors.Is(err, push.ErrGone):
@@ -95,6 +109,37 @@ func (p *Push) send(ctx context.Context, j Job, kind push.Kind, deadline time.Ti
 		return end // to come back sooner than asked would only make it worse
 	}
 	return retry(p.Now(), deadline, max(asked, p.Backoff(j.Attempts)), end)
+}
+
+// say puts into m what it says, sealed to the device; a device without a key has
+// the generic title. What goes wrong is returned for the operator and hinders
+// nothing: a device that is woken and told nothing asks what there is.
+func (p *Push) say(ctx context.Context, a push.Address, m *push.Message) (unsaid string) {
+	if m.Kind == push.Show {
+		m.Generic = show.PushRequest
+	}
+	if a.Key.IsZero() {
+		return ""
+	}
+	text, err := p.text(ctx, a, *m)
+	if err == nil {
+		m.Sealed, err = p.Seal(a.Key, text)
+	}
+	if err != nil {
+		return fmt.Sprintf("sent without its text: %v", err)
+	}
+	return ""
+}
+
+func (p *Push) text(ctx context.Context, a push.Address, m push.Message) ([]byte, error) {
+	if m.Kind != push.Show {
+		return p.Notices.Says(string(m.Kind), m.Key, a.Locale)
+	}
+	r, err := p.Requests.Request(ctx, approval.RequestID(m.Key))
+	if err != nil {
+		return nil, fmt.Errorf("read request: %w", err)
+	}
+	return p.Notices.Asks(r, a.Locale)
 }
 
 // remove forgets a dead address. If that fails the job is over all the same: the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/approval/deliver"
+	"github.com/mitome-ciba/mitome/approval/show"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/device/devicetest"
 	"github.com/mitome-ciba/mitome/push"
@@ -61,7 +62,7 @@ func TestNotifyOutcomes(t *testing.T) {
 				t.Errorf("address removed: %v (%v)", removed, err)
 			}
 			// The message says which request and how long it lives, and not a word of it.
-			want := []push.Message{{Kind: push.Show, Key: string(r.ID), TTL: r.ExpiresAt.Sub(w.clock)}}
+			want := []push.Message{{Kind: push.Show, Key: string(r.ID), Generic: show.PushRequest, TTL: r.ExpiresAt.Sub(w.clock)}}
 			if diff := cmp.Diff(want, w.sent); diff != "" {
 				t.Errorf("sent (-want +got):\n%s", diff)
 			}

@@ -93,6 +93,11 @@ func (c *Catalogue) speak(locale string) *speaker {
 // say is the text under key.
 func (s *speaker) say(key string) string { return s.localize(&i18n.LocalizeConfig{MessageID: key}) }
 
+// fill is the text under key, about whoever asks.
+func (s *speaker) fill(key, client string) string {
+	return s.localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: map[string]string{"client": client}})
+}
+
 // count is the text under key for n things.
 func (s *speaker) count(key string, n int) string {
 	return s.localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: n})

@@ -31,6 +31,7 @@ import (
 type Connection struct {
 	Title  string                       // what users know the OP as; empty: the connection's name
 	Scopes map[string]map[string]string // scope, then language, then sentence
+	Push   PushDetail                   // how much a push says; PushFull if empty
 }
 
 // Shower renders requests. It implements [approval.Views].

@@ -24,6 +24,15 @@ var mayImport = map[string][]string{
 	"push/pushtest":  {"push"},
 	"push/websocket": {"push"},
 
+	"push/ece":                 {"push"},
+	"push/ece/ecetest":         {"push"},
+	"push/webpush":             {"push"},
+	"push/fcm":                 {"push"},
+	"push/fcm/fcmtest":         {},
+	"push/apns":                {"push"},
+	"push/apns/apnstest":       {},
+	"push/webpush/webpushtest": {"push", "push/ece/ecetest"},
+
 	"device":               {"push"},
 	"device/devicetest":    {"device", "push"},
 	"device/notice":        {"device", "push"},
@@ -67,7 +76,7 @@ var mayImport = map[string][]string{
 	"cmd/bench":              {"device/phone", "device/phone/softkey", "server/adminapi"}, // from outside, but for pairing
 	"cmd/mitome":             {"*"},
 	"cmd/mitome/browsertest": {"cmd/mitome/loopback"},
-	"cmd/mitome/doctor":      {"approval/op/keycloak", "server/userapi"},
+	"cmd/mitome/doctor":      {"approval/op/keycloak", "push", "server/userapi"},
 	"cmd/mitome/demo": {
 		"approval/rp", "cmd/mitome/demo/op", "cmd/mitome/demo/shop", "cmd/mitome/demo/tape", "device/phone", "device/phone/softkey",
 	},
@@ -84,22 +93,23 @@ var line = []string{"cmd", "server", "approval", "device", "push", "webui"}
 // family are the packages of one folder that may know of each other although
 // siblings must not: server's own machinery, and a store that implements ports.
 var family = map[string][]string{
-	"server/adminapi":         {"server/session", "server/web"},
-	"server/deskapi":          {"server/limit", "server/session", "server/web"},
-	"server/limit":            {"server/web"},
-	"server/opapi":            {"server/session", "server/web"},
-	"server/opapi/v1":         {"server/web"},
-	"server/pages":            {"server/session", "server/web"},
-	"server/store":            {"server/outbox", "server/seal", "server/session"},
-	"server/store/storetest":  {"server/seal"},
-	"server/signin":           {"server/limit", "server/seal", "server/session", "server/web"},
-	"server/userapi":          {"server/limit", "server/session", "server/web"},
-	"server/web":              {"server/session"},
-	"approval/deliver":        {"approval/op", "approval/show"},
-	"device/phone/softkey":    {"device/phone"},
-	"cmd/mitome/demo/shop":    {"cmd/mitome/demo/tape"},
-	"cmd/mitome/browsertest":  {"cmd/mitome/loopback"},
-	"cmd/mitome/keycloaktest": {"cmd/mitome/loopback"},
+	"server/adminapi":          {"server/session", "server/web"},
+	"server/deskapi":           {"server/limit", "server/session", "server/web"},
+	"server/limit":             {"server/web"},
+	"server/opapi":             {"server/session", "server/web"},
+	"server/opapi/v1":          {"server/web"},
+	"server/pages":             {"server/session", "server/web"},
+	"server/store":             {"server/outbox", "server/seal", "server/session"},
+	"server/store/storetest":   {"server/seal"},
+	"server/signin":            {"server/limit", "server/seal", "server/session", "server/web"},
+	"server/userapi":           {"server/limit", "server/session", "server/web"},
+	"server/web":               {"server/session"},
+	"approval/deliver":         {"approval/op", "approval/show"},
+	"device/phone/softkey":     {"device/phone"},
+	"push/webpush/webpushtest": {"push/ece/ecetest"},
+	"cmd/mitome/demo/shop":     {"cmd/mitome/demo/tape"},
+	"cmd/mitome/browsertest":   {"cmd/mitome/loopback"},
+	"cmd/mitome/keycloaktest":  {"cmd/mitome/loopback"},
 }
 
 // parents that may import their children: the machine, which holds its parts.

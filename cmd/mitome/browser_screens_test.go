@@ -24,6 +24,7 @@ func TestScreens(t *testing.T) {
 				s := &sitting{people: newPeople(t, chrome), album: album, language: language}
 				s.plain()
 				s.pairing()
+				s.notifying()
 				s.answering()
 				s.paying()
 				s.missing()
@@ -45,6 +46,7 @@ type sitting struct {
 func (s *sitting) opens(name string) *browsertest.Browser {
 	b := s.browser(name)
 	b.Language(s.language)
+	b.May(s.URL, "prompt")
 	return b
 }
 
@@ -92,16 +94,45 @@ func (s *sitting) pairing() {
 	s.picture(s.phone, "08-passkey", "Pair: the passkey")
 	s.phone.Press("#make")
 	s.phone.Stage("done")
+	s.phone.Said("ask")
 	s.picture(s.phone, "09-paired", "Paired")
 	desk.Stage("done")
 	s.picture(desk, "10-offer-done", "Paired, on the first screen")
 }
 
+// notifying is what the first page says of notifications.
+func (s *sitting) notifying() {
+	s.phone.Open(s.URL + "/")
+	s.phone.UntilTrue("nothing", `document.querySelector('#nothing').checkVisibility()`)
+	s.phone.Said("ask")
+	s.picture(s.phone, "11-home-empty", "Nothing waits")
+	old := s.opens("old phone")
+	old.Before(`delete window.PushManager`)
+	s.Mitome.Mitome("user", "add", "vault", "ken")
+	s.admitTo(old, "vault", "ken")
+	old.Open(s.URL + "/")
+	old.Said("missing")
+	s.picture(old, "11c-home-not-notified", "A browser that cannot notify")
+	s.subscribe(s.phone)
+	s.phone.Reload()
+	s.phone.Said("ask")
+	s.phone.May(s.URL, "granted")
+	s.phone.Press("#push-ask")
+	s.phone.Said("on")
+	s.phone.Press("#push-test")
+	s.phone.Said("sent")
+	s.picture(s.phone, "11b-home-notified", "Notified, and tried")
+	s.phone.May(s.URL, "denied")
+	s.phone.Reload()
+	s.phone.Said("blocked")
+	s.picture(s.phone, "11d-home-blocked", "Notifications are blocked")
+	s.phone.May(s.URL, "granted")
+}
+
 // answering is a request and its ends.
 func (s *sitting) answering() {
 	s.phone.Open(s.URL + "/")
-	s.phone.UntilTrue("nothing", `document.querySelector('#nothing').checkVisibility()`)
-	s.picture(s.phone, "11-home-empty", "Nothing waits")
+	s.phone.Said("on")
 	q := s.Ask("corp", "aiko", "binding_message", "Order 88-1047", "scope", "openid profile offline_access")
 	s.phone.UntilTrue("a request", `!!document.querySelector('#waiting a')`)
 	s.picture(s.phone, "12-home", "A request waits")
@@ -170,8 +201,10 @@ func (s *sitting) paying() {
 }
 
 // admit pairs a second phone of the same user, by an administrator's link.
-func (s *sitting) admit(b *browsertest.Browser) {
-	offer := s.Pair("--op", "corp", "aiko")
+func (s *sitting) admit(b *browsertest.Browser) { s.admitTo(b, "corp", "aiko") }
+
+func (s *sitting) admitTo(b *browsertest.Browser, connection, user string) {
+	offer := s.Pair("--op", connection, user)
 	b.Open(offer.Link)
 	b.Stage("start")
 	b.Press("#claim button")

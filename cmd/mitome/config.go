@@ -84,7 +84,7 @@ func (a *app) load() (config.Config, error) {
 		return c, err
 	}
 	_, more := openOPs(c, nil, nil)
-	faults = append(faults, more...)
+	faults = append(append(faults, more...), appFaults(c)...)
 	if len(faults) > 0 {
 		return c, configFaults{faults}
 	}

@@ -75,6 +75,7 @@ func (x *examination) all() {
 	if !x.faulty("public_url") && !x.faulty("rp_id") {
 		x.public()
 	}
+	x.pushApps()
 	for i, o := range c.OPs {
 		at := fmt.Sprintf("ops[%d]", i)
 		if look := examiners[o.Kind]; look != nil && !x.faulty(at) {
@@ -133,6 +134,9 @@ func (x *examination) keys() {
 			x.ids = append(x.ids, k.ID)
 		}
 		x.report.OK(check, "%s can be read, by its owner alone.", path)
+		if _, ok := r.WebPushKey(); !ok && x.config.Push.WebPush.On() {
+			x.report.Warn(check, "%s has no key of Web Push, so browsers hear of requests only while a page is open; run mitome keys init, which adds it, and give the file to every node.", path)
+		}
 	case errors.Is(err, fs.ErrNotExist):
 		x.report.Fault(check, "There is no key file at %s; run mitome keys init, or, if there was one, restore its copy: the database cannot be read without it.", path)
 	case errors.Is(err, fs.ErrPermission):

@@ -14,7 +14,7 @@ import (
 )
 
 type keysCmd struct {
-	Init   keysInit   `cmd:"" help:"Make the key file. Keep a copy apart from the database's: each is worthless without the other."`
+	Init   keysInit   `cmd:"" help:"Make the key file, or add what one of an older version has not. Keep a copy apart from the database's: each is worthless without the other."`
 	List   keysList   `cmd:"" help:"List the keys: what for, which is current, how much still needs an old one."`
 	Rotate keysRotate `cmd:"" help:"Make new current keys; the old ones stay for what they made."`
 	Reseal keysReseal `cmd:"" help:"Seal everything anew under the current key, so that old keys can be dropped."`
@@ -39,14 +39,15 @@ func ring(c config.Config) (*seal.Ring, error) {
 	return r, err
 }
 
-// Run makes the key file, and never overwrites one.
+// Run makes the key file. One that is there is never overwritten, but gets the
+// keys that it lacks because an older version made it.
 func (keysInit) Run(a *app) error {
 	c, err := a.load()
 	if err != nil {
 		return err
 	}
 	if _, err := os.Lstat(c.KeysFile); err == nil {
-		return fmt.Errorf("%s exists already; a new file would make the database unreadable", c.KeysFile)
+		return completeKeys(a, c)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -60,12 +61,29 @@ func (keysInit) Run(a *app) error {
 	return nil
 }
 
+// completeKeys adds to the key file what it lacks.
+func completeKeys(a *app, c config.Config) error {
+	r, err := ring(c)
+	if err != nil {
+		return err
+	}
+	if !r.Complete() {
+		return fmt.Errorf("%s exists already; a new file would make the database unreadable", c.KeysFile)
+	}
+	if err := r.Save(c.KeysFile); err != nil {
+		return err
+	}
+	a.say("Added the key of Web Push to %s; the other keys are as they were. Give the file to every node and restart them, and keep a copy.", c.KeysFile)
+	return nil
+}
+
 // keyLine is one key, for operators.
 type keyLine struct {
 	ID      string     `json:"id"`
 	Purpose string     `json:"purpose"`
 	Current bool       `json:"current"`
 	Created *time.Time `json:"created,omitempty"`
+	Public  string     `json:"public,omitempty"`
 }
 
 // Run lists the keys.
@@ -81,7 +99,7 @@ func (keysList) Run(a *app) error {
 	var lines []keyLine
 	var rows [][]string
 	for _, k := range r.Keys() {
-		line, state := keyLine{ID: k.ID, Purpose: k.Purpose, Current: k.Current}, "old"
+		line, state := keyLine{ID: k.ID, Purpose: k.Purpose, Current: k.Current, Public: k.Public}, "old"
 		if !k.Created.IsZero() {
 			line.Created = &k.Created
 		}
@@ -89,9 +107,9 @@ func (keysList) Run(a *app) error {
 			state = "current"
 		}
 		lines = append(lines, line)
-		rows = append(rows, []string{k.ID, k.Purpose, state, when(k.Created)})
+		rows = append(rows, []string{k.ID, k.Purpose, state, when(k.Created), k.Public})
 	}
-	return a.show(lines, func() { a.table([]string{"ID", "PURPOSE", "STATE", "CREATED"}, rows) })
+	return a.show(lines, func() { a.table([]string{"ID", "PURPOSE", "STATE", "CREATED", "PUBLIC"}, rows) })
 }
 
 // Run makes new current keys in the file. Running nodes keep the old ones until

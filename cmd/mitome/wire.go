@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/mitome-ciba/mitome/approval"
-	"github.com/mitome-ciba/mitome/approval/deliver"
 	"github.com/mitome-ciba/mitome/approval/op"
 	"github.com/mitome-ciba/mitome/approval/op/keycloak"
 	"github.com/mitome-ciba/mitome/approval/op/webhook"
@@ -18,7 +17,6 @@ import (
 	"github.com/mitome-ciba/mitome/approval/show"
 	"github.com/mitome-ciba/mitome/approval/sign"
 	"github.com/mitome-ciba/mitome/device"
-	"github.com/mitome-ciba/mitome/device/notice"
 	"github.com/mitome-ciba/mitome/push"
 	"github.com/mitome-ciba/mitome/push/websocket"
 	"github.com/mitome-ciba/mitome/server"
@@ -26,7 +24,6 @@ import (
 	"github.com/mitome-ciba/mitome/server/config"
 	"github.com/mitome-ciba/mitome/server/deskapi"
 	"github.com/mitome-ciba/mitome/server/opapi"
-	"github.com/mitome-ciba/mitome/server/outbox"
 	"github.com/mitome-ciba/mitome/server/seal"
 	"github.com/mitome-ciba/mitome/server/session"
 	"github.com/mitome-ciba/mitome/server/store"
@@ -46,10 +43,13 @@ var kinds = []struct {
 
 // channels is every push channel. A new one is a folder in push and a line here.
 var channels = []struct {
-	name push.Channel // the folder's name
-	open func(*node) (push.Sender, error)
+	name push.Channel                     // the folder's name
+	open func(*node) (push.Sender, error) // nil, nil: the channel is off
 }{
 	{push.WebSocket, func(n *node) (push.Sender, error) { return websocket.Sender{Hub: n.hub}, nil }},
+	{push.WebPush, openWebPush},
+	{push.FCM, openFCM},
+	{push.APNs, openAPNs},
 }
 
 const (
@@ -121,6 +121,8 @@ type node struct {
 	adapters map[string]op.Adapter
 	acks     *op.Acks
 	hub      *websocket.Hub
+	push     *push.Dispatcher
+	views    *show.Shower
 	people   *device.Service
 	requests *approval.Service
 	signer   *sign.Signer
@@ -142,13 +144,15 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 	}
 	n.people = &device.Service{
 		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Now: time.Now,
-		Gestures: db, Passkeys: db, CoolingOff: c.Pairing.CoolingOff, MaxDevices: c.Pairing.MaxDevices,
-		RP: device.RelyingParty{RPID: c.RPID, RPName: c.RPName, Origins: []string{c.PublicURL}},
+		Gestures: db, Passkeys: db, Addresses: db, CoolingOff: c.Pairing.CoolingOff, MaxDevices: c.Pairing.MaxDevices,
+		RP:          device.RelyingParty{RPID: c.RPID, RPName: c.RPName, Origins: []string{c.PublicURL}},
+		CheckTarget: func(a push.Address) error { return n.push.Check(a) },
 	}
 	book, views, err := n.rules()
 	if err != nil {
 		return nil, err
 	}
+	n.views = views
 	n.requests = &approval.Service{
 		Store: counted{db, n.metrics}, Challenges: db, Failures: db, Past: db, People: n.people, Passkeys: n.people,
 		Codes: keys, Policy: book, Views: views, Signer: n.signer,
@@ -158,7 +162,8 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 		Bus: db, Revoked: n.revokedSince, Origin: c.PublicURL, Alone: c.Database.Alone(),
 		Log: log, Observe: func(e websocket.Event) { n.metrics.Socket(string(e)) },
 	}
-	return n, nil
+	n.push, err = n.dispatcher()
+	return n, err
 }
 
 // rules are what each connection's section says of its requests.
@@ -166,7 +171,7 @@ func (n *node) rules() (*policy.Book, *show.Shower, error) {
 	rules, shown := map[string]policy.Rules{}, map[string]show.Connection{}
 	for _, o := range n.config.OPs {
 		rules[o.Name] = o.Rules
-		shown[o.Name] = show.Connection{Title: o.Title, Scopes: o.Scopes}
+		shown[o.Name] = show.Connection{Title: o.Title, Scopes: o.Scopes, Push: show.PushDetail(o.Push)}
 	}
 	book, err := policy.New(policy.Rules{}, rules)
 	if err != nil {
@@ -192,10 +197,7 @@ func (n *node) revokedSince(ctx context.Context, t time.Time) ([]string, error) 
 
 // server puts the machine around the domain.
 func (n *node) server() (*server.Server, error) {
-	worker, err := n.worker()
-	if err != nil {
-		return nil, err
-	}
+	worker := n.worker()
 	health := &server.Health{Log: n.log, Checks: []server.Check{
 		{Name: "database", Do: n.db.Ping}, {Name: "schema", Do: n.schema},
 	}}
@@ -249,12 +251,17 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 		return nil, err
 	}
 	signIn.Fail, signIn.Done = browser.SignInFailed, browser.SignedIn
+	channels, err := n.offered()
+	if err != nil {
+		return nil, err
+	}
 	routers, err := server.Routers{
 		Pages: browser,
 		User: &userapi.Handler{
 			Sessions: sessions,
 			Pairings: n.people, People: n.people, Devices: n.people, Approvals: n.requests, Unlocks: n.people, Sockets: n.hub, Version: version(),
-			Keys: func() ([]byte, error) { return json.Marshal(n.signer.Published()) },
+			Keys:      func() ([]byte, error) { return json.Marshal(n.signer.Published()) },
+			Addresses: n.people, Channels: channels,
 		},
 		Desk:   &deskapi.Handler{Sessions: sessions, Pairings: n.people, PublicURL: n.config.PublicURL, Version: version()},
 		SignIn: signIn,
@@ -286,38 +293,4 @@ func (n *node) ops() (out []adminapi.OP) {
 		out = append(out, adminapi.OP{Name: o.Name, Kind: o.Kind, Title: o.Title})
 	}
 	return out
-}
-
-// worker carries out what follows from decisions.
-func (n *node) worker() (*outbox.Worker, error) {
-	var senders []push.Sender
-	for _, c := range channels {
-		s, err := c.open(n)
-		if err != nil {
-			return nil, fmt.Errorf("push channel %s: %w", c.name, err)
-		}
-		senders = append(senders, s)
-	}
-	dispatcher, err := push.NewDispatcher(nil, senders...)
-	if err != nil {
-		return nil, err
-	}
-	devices := &deliver.Push{
-		Requests: n.db, Addresses: n.db, Send: countSends(dispatcher.Send, n.metrics),
-		Backoff: outbox.Backoff, Now: time.Now,
-	}
-	owners := &notice.Teller{Addresses: n.db, Send: devices.Send, Backoff: outbox.Backoff, Now: time.Now}
-	ops := &deliver.Reporter{
-		Requests: n.db, Adapters: n.adapters, Acks: n.acks, Backoff: outbox.Backoff, Now: time.Now,
-		Observe: func(op string, _ approval.State, o deliver.Outcome) { n.metrics.Report(op, string(o)) },
-	}
-	return &outbox.Worker{
-		Queue: n.db, Wake: n.db.Wake(), Log: n.log,
-		Handlers: map[string]outbox.Handler{
-			deliver.KindNotify: toDevice(devices.Notify),
-			deliver.KindClear:  toDevice(devices.Clear),
-			deliver.KindReport: toOP(ops.Report),
-			notice.Kind:        toOwner(owners.Tell),
-		},
-	}, nil
 }

@@ -24,6 +24,7 @@ type Stores struct {
 	Lifecycle   device.Lifecycle
 	Gestures    device.Gestures
 	Passkeys    device.Passkeys
+	Addresses   device.Addresses
 	// Session makes a session and returns its id.
 	Session func(t testing.TB) string
 	// SessionDevices returns the devices that a session stands for.
@@ -31,6 +32,9 @@ type Stores struct {
 	// Told returns the addresses for which a job stands that says this device
 	// changed, in the order in which the jobs were stored.
 	Told func(t testing.TB, changed device.DeviceID) []push.AddressID
+	// Tested returns the addresses for which a job stands that tests this device,
+	// in the same order.
+	Tested func(t testing.TB, d device.DeviceID) []push.AddressID
 }
 
 // Start is when the samples begin. Stores keep microseconds, in UTC.
@@ -71,6 +75,13 @@ func RunStore(t *testing.T, open func(t *testing.T) Stores) {
 		{"a gesture serves once", gestureOnce},
 		{"a gesture serves its purpose, in its time", gestureBounds},
 		{"a passkey is found by its name", passkeyFound},
+		{"an address is kept whole, and refreshed", addressKept},
+		{"a target moves to who holds it now", targetMoves},
+		{"the stalest address gives way", addressGivesWay},
+		{"a revoked device has no address", addressNeedsDevice},
+		{"an address is dropped by its device", addressDropped},
+		{"a target is one address of a device", addedAtOnce},
+		{"a test goes to each address", addressesTested},
 		{"text that cannot be stored is not found", oddText},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })

@@ -1,6 +1,7 @@
 // Package notice carries out what follows from a change of a user's devices: it
 // tells the others that something changed, so that a device which somebody else
-// paired does not stay unseen.
+// paired does not stay unseen. And it sends what a user has sent to a device of
+// hers to see whether it is reached.
 //
 // # Why
 //
@@ -21,11 +22,27 @@ import (
 	"github.com/mitome-ciba/mitome/push"
 )
 
-// Kind is the kind of job that this package carries out.
-const Kind = "device"
+// The kinds of job that this package carries out.
+const (
+	Kind     = "device" // a device changed
+	KindTest = "test"   // the user tries whether a device is reached
+)
 
-// life is how long after a change its news is worth sending.
-const life = 10 * time.Minute
+const (
+	// life is how long after a change its news is worth sending.
+	life = 10 * time.Minute
+	// testLife is shorter: who tries whether the phone rings looks at it now.
+	testLife = time.Minute
+	// testKey has a test take the place of the one before.
+	testKey = "test"
+)
+
+// Titles for a device without a key. They are keys of the catalogues in package
+// approval/show, which stands above this one.
+const (
+	genericDevices = "push.devices"
+	genericTest    = "push.test"
+)
 
 // Job is one effect to carry out.
 type Job struct {
@@ -68,13 +85,26 @@ type Addresses interface {
 type Teller struct {
 	Addresses Addresses
 	Send      func(context.Context, push.Address, push.Message) error // push.Dispatcher's
+	Says      func(kind, key, locale string) ([]byte, error)          // approval/show's
+	Seal      func(push.DeviceKey, []byte) ([]byte, error)
 	Backoff   func(attempts int) time.Duration
 	Now       func() time.Time
 }
 
 // Tell makes one attempt to tell one address, and reads what came of it.
 func (n *Teller) Tell(ctx context.Context, j Job) Result {
-	left := j.Created.Add(life).Sub(n.Now())
+	return n.send(ctx, j, push.Message{Kind: push.Devices, Key: string(j.Changed), Generic: genericDevices, TTL: life})
+}
+
+// Test makes one attempt to send a test message to one address of j.Changed.
+func (n *Teller) Test(ctx context.Context, j Job) Result {
+	return n.send(ctx, j, push.Message{Kind: push.Test, Key: testKey, Generic: genericTest, TTL: testLife})
+}
+
+// send makes one attempt. The message's TTL is how long its news is worth
+// sending; what is left of that goes with it.
+func (n *Teller) send(ctx context.Context, j Job, m push.Message) Result {
+	left := j.Created.Add(m.TTL).Sub(n.Now())
 	if left <= 0 {
 		return Result{Outcome: Late, Cause: "no time left"}
 	}
@@ -85,10 +115,12 @@ func (n *Teller) Tell(ctx context.Context, j Job) Result {
 	case err != nil:
 		return n.again(j, left, 0, fmt.Errorf("read address: %w", err))
 	}
-	err = n.Send(ctx, a, push.Message{Kind: push.Devices, Key: string(j.Changed), TTL: left})
+	m.TTL = left
+	unsaid := n.say(a, &m)
+	err = n.Send(ctx, a, m)
 	switch {
 	case err == nil:
-		return Result{Outcome: Done}
+		return Result{Outcome: Done, Cause: unsaid}
 	case errors.Is(err, push.ErrAbsent):
 		return Result{Outcome: Absent}
 	case errors.Is(err, push.ErrGone):
@@ -97,6 +129,22 @@ func (n *Teller) Tell(ctx context.Context, j Job) Result {
 		return Result{Outcome: Broken, Cause: err.Error()}
 	}
 	return n.again(j, left, push.RetryAfter(err), err)
+}
+
+// say puts into m what it says, sealed to a device that has a key. What goes
+// wrong is for the operator: the device is woken all the same.
+func (n *Teller) say(a push.Address, m *push.Message) (unsaid string) {
+	if a.Key.IsZero() {
+		return ""
+	}
+	text, err := n.Says(string(m.Kind), m.Key, a.Locale)
+	if err == nil {
+		m.Sealed, err = n.Seal(a.Key, text)
+	}
+	if err != nil {
+		return fmt.Sprintf("sent without its text: %v", err)
+	}
+	return ""
 }
 
 // again is a further attempt, unless that would come too late.

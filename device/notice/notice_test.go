@@ -74,6 +74,45 @@ func (w *world) tell(j outbox.Job) notice.Result {
 	})
 }
 
+// TestTryIsSealed: what a user has sent to her own device says in its language
+// what it is, and goes as it is where nothing can be sealed.
+func TestTryIsSealed(t *testing.T) {
+	for name, fault := range map[string]error{"": nil, "no words": errors.New("no words")} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.job()
+			a := devicetest.Subscription("https://push.example/1", w.now)
+			if _, err := w.db.AddAddress(t.Context(), device.NewAddress{Device: w.first.ID, Address: a, Most: 5}, devicetest.Admin); err != nil {
+				t.Fatal(err)
+			}
+			var sent push.Message
+			n := &notice.Teller{
+				Addresses: w.db, Backoff: outbox.Backoff, Now: w.db.Now,
+				Says: func(kind, key, locale string) ([]byte, error) {
+					return []byte(kind + " " + key + " in " + locale), fault
+				},
+				Seal: func(k push.DeviceKey, text []byte) ([]byte, error) {
+					return append([]byte("for "+string(k.Auth)+": "), text...), nil
+				},
+				Send: func(_ context.Context, _ push.Address, m push.Message) error { sent = m; return nil },
+			}
+			j := notice.Job{Changed: w.first.ID, Address: a.ID, Attempts: 1, Created: w.now}
+			got := n.Test(t.Context(), j)
+			want := push.Message{Kind: push.Test, Key: "test", Generic: "push.test", TTL: time.Minute}
+			if fault == nil {
+				want.Sealed = []byte("for shared half: test test in ja, en;q=0.5")
+			}
+			if diff := cmp.Diff(want, sent); diff != "" || got.Outcome != notice.Done || (fault == nil) != (got.Cause == "") {
+				t.Errorf("got %+v, sent (-want +got):\n%s", got, diff)
+			}
+			w.now = w.now.Add(time.Minute) // nobody looks at the phone any more
+			if got := n.Test(t.Context(), j); got.Outcome != notice.Late {
+				t.Errorf("a minute later: %+v", got)
+			}
+		})
+	}
+}
+
 func TestTell(t *testing.T) {
 	const again = notice.Outcome("")
 	tests := []struct {
@@ -118,7 +157,7 @@ func TestTell(t *testing.T) {
 				t.Errorf("got %+v, want %q after %v", got, tt.want, tt.wait)
 			}
 			// The message says which device, and not a word of it.
-			want := []push.Message{{Kind: push.Devices, Key: string(w.new.ID), TTL: 10 * time.Minute}}
+			want := []push.Message{{Kind: push.Devices, Key: string(w.new.ID), Generic: "push.devices", TTL: 10 * time.Minute}}
 			if tt.silent {
 				want = nil
 			}

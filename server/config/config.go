@@ -34,6 +34,7 @@ type Config struct {
 	Admin          Admin     `koanf:"admin"`
 	Sessions       Sessions  `koanf:"sessions"`
 	Pairing        Pairing   `koanf:"pairing"`
+	Push           Push      `koanf:"push"`
 	Log            LogConfig `koanf:"log"`
 	OPs            []OP      `koanf:"ops"`
 }
@@ -108,6 +109,7 @@ type OP struct {
 	Title    string                       `koanf:"title" desc:"What users see as the name of this OP." derived:"the name"`
 	Scopes   map[string]map[string]string `koanf:"scopes" desc:"What a scope lets the client do, for people to read: scope, then language, then text." derived:"the scope itself is shown"`
 	Rules    policy.Rules                 `koanf:"rules"`
+	Push     string                       `koanf:"push_detail" desc:"How much a push says, which a phone may show while it is locked: full is who asks and the binding message, client is who asks, none is that something waits. Whatever it says is encrypted to the device." default:"full"`
 	SignIn   SignIn                       `koanf:"signin"`
 	Settings map[string]any               `koanf:",remain"`
 }
@@ -143,6 +145,7 @@ func (c *Config) derive() {
 	if c.Database.URL == "" {
 		c.Database.URL = Secret("sqlite:" + filepath.Join(c.DataDir, "mitome.db"))
 	}
+	c.derivePush()
 	for i := range c.OPs {
 		set(&c.OPs[i].Title, c.OPs[i].Name)
 		c.OPs[i].deriveSignIn()

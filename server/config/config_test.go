@@ -45,8 +45,9 @@ func TestDefaults(t *testing.T) {
 		Database: Database{URL: "sqlite:/var/lib/mitome/mitome.db"},
 		Sessions: Sessions{Life: 400 * 24 * time.Hour},
 		Pairing:  Pairing{CoolingOff: 24 * time.Hour, MaxDevices: 10},
+		Push:     Push{WebPush: WebPush{Enabled: new(true), Subject: "https://mitome.example"}},
 		Log:      LogConfig{Level: "info", Format: "json"},
-		OPs:      []OP{{Name: "corp", Kind: "keycloak", Title: "corp"}},
+		OPs:      []OP{{Name: "corp", Kind: "keycloak", Title: "corp", Push: "full"}},
 	}
 	if d := cmp.Diff(want.PublicURL+fmt.Sprintf("%#v", want.Listen), c.PublicURL+fmt.Sprintf("%#v", c.Listen)); d != "" {
 		t.Error(d)
@@ -105,7 +106,7 @@ admin: {tokens: [{name: "A B", sha256: "12"}, {name: ok, sha256: 5}]}
 log: {level: loud, format: 3}
 sessions: {life: soon}
 ops:
-  - {name: Corp, rules: {binding_message: never, max: 1}}
+  - {name: Corp, push_detail: some, rules: {binding_message: never, max: 1}}
   - {kind: keycloak, name: a, title: [x]}
   - {kind: keycloak, name: a}
 `), []string{"MITOME_LISTN=x", "MITOME_OPS=x", "MITOME_DATABASE__URL_FILE=/nonexistent"})
@@ -126,7 +127,7 @@ ops:
 		"ops[0].rules.max", "ops[1].title",
 		"public_url", "rp_id", "data_dir", "listen.admin", "listen.devices", "listen.ops", "tls.ops",
 		"admin.tokens[0].name", "admin.tokens[0].sha256", "trusted_proxies[0]", "database.url", "log.level",
-		"ops[0].kind", "ops[0].name", "ops[0].rules.binding_message", "ops[2].name",
+		"ops[0].kind", "ops[0].name", "ops[0].push_detail", "ops[0].rules.binding_message", "ops[2].name",
 	}
 	if d := cmp.Diff(sorted(want), sorted(paths)); d != "" {
 		t.Errorf("paths (-want +got):\n%s\n%v", d, err)

@@ -121,11 +121,11 @@ func decodeMap(path string, in any, v reflect.Value) Faults {
 	return faults
 }
 
-// decodeSlice takes a list; for lists of text also one string with commas, which
-// is how a list is written in the environment.
+// decodeSlice takes a list; for lists of text and of networks also one string with
+// commas, which is how a list is written in the environment.
 func decodeSlice(path string, in any, v reflect.Value) Faults {
 	list, ok := in.([]any)
-	if text, isText := in.(string); isText && v.Type().Elem().Kind() == reflect.String {
+	if text, isText := in.(string); isText && (v.Type().Elem().Kind() == reflect.String || v.Type().Elem() == prefixType) {
 		ok = true
 		for part := range strings.SplitSeq(text, ",") {
 			if part = strings.TrimSpace(part); part != "" {

@@ -33,6 +33,7 @@ func Reference(kinds []Kind) string {
 		{"Database", "database", reflect.TypeFor[Database]()},
 		{"Sessions", "sessions", reflect.TypeFor[Sessions]()},
 		{"Pairing", "pairing", reflect.TypeFor[Pairing]()},
+		{"Push", "push", reflect.TypeFor[Push]()},
 		{"Log", "log", reflect.TypeFor[LogConfig]()},
 	} {
 		section(&b, s.title, s.key, s.typ, false)

@@ -42,6 +42,9 @@ func (c Config) Validate() Faults {
 		f.add("data_dir", "must be an absolute path.")
 	}
 	c.Pairing.validate(&f)
+	c.Push.WebPush.validate(&f)
+	c.Push.FCM.validate(&f)
+	c.Push.APNs.validate(&f)
 	oneOf(&f, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(&f, "log.format", c.Log.Format, "json", "text")
 	c.validateOPs(&f)
@@ -223,6 +226,7 @@ func (c Config) validateOPs(f *Faults) {
 			f.add(path+".name", "repeats the name of another connection.")
 		}
 		names[o.Name] = true
+		oneOf(f, path+".push_detail", o.Push, "full", "client", "none")
 		o.SignIn.validate(f, path+".signin")
 		o.Rules.Check(func(key, text string) { f.add(path+".rules."+key, "%s", text) })
 	}

@@ -13,10 +13,11 @@ import (
 
 // policy is what a page may do. Nothing may frame one that approves (a click
 // could be stolen), nothing comes from elsewhere, and no text becomes a script:
-// with Trusted Types a slip like innerHTML does not run but fails.
+// with Trusted Types a slip like innerHTML does not run but fails. The one policy
+// of that kind is push.js's own, which passes the address of the service worker.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; " +
-	"frame-ancestors 'none'; require-trusted-types-for 'script'; report-uri /csp"
+	"connect-src 'self'; font-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; " +
+	"frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types mitome; report-uri /csp"
 
 // permissions leaves a page its passkeys and nothing else of the device.
 const permissions = "publickey-credentials-get=(self), publickey-credentials-create=(self), " +

@@ -68,6 +68,7 @@ type People interface {
 // Mount adds the pages to e, and answers browsers that ask for what is not there.
 func (h *Handler) Mount(e *gin.Engine) {
 	e.GET("/static/:hash/*file", h.static)
+	e.GET("/sw.js", h.handle(h.worker))
 	e.POST("/csp", h.report)
 	g := e.Group("", Headers())
 	g.GET("/", h.handle(h.home))

@@ -22,7 +22,8 @@ func TestHeaders(t *testing.T) {
 		for name, want := range map[string][]string{
 			"Content-Security-Policy": {
 				"default-src 'none'", "script-src 'self';", "style-src 'self';", "connect-src 'self';", "form-action 'self'",
-				"base-uri 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "report-uri /csp",
+				"base-uri 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
+				"trusted-types mitome;", "worker-src 'self'", "manifest-src 'self'", "report-uri /csp",
 			},
 			"Permissions-Policy":         {"publickey-credentials-get=(self)", "publickey-credentials-create=(self)", "camera=()"},
 			"Cross-Origin-Opener-Policy": {"same-origin"},

@@ -21,6 +21,8 @@ type file struct {
 	Code    set     `json:"code"`
 	Lookup  []byte  `json:"lookup"`
 	Sign    signers `json:"sign"`
+
+	WebPush *jose.JSONWebKey `json:"webpush,omitempty"` // not in files made before there was Web Push
 }
 
 const (
@@ -56,7 +58,7 @@ func Load(path string) (*Ring, error) {
 	if err := in.check(); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrKeyFile, path, err)
 	}
-	return &Ring{seal: in.Seal, code: in.Code, lookup: in.Lookup, sign: in.Sign}, nil
+	return &Ring{seal: in.Seal, code: in.Code, lookup: in.Lookup, sign: in.Sign, push: in.WebPush}, nil
 }
 
 func (f file) check() error {
@@ -75,7 +77,15 @@ func (f file) check() error {
 	if err := f.Sign.check(); err != nil {
 		return fmt.Errorf("sign: %w", err)
 	}
+	if f.WebPush != nil && !isES256(*f.WebPush) {
+		return errors.New("webpush: not a private P-256 key with a kid")
+	}
 	return nil
+}
+
+func isES256(k jose.JSONWebKey) bool {
+	priv, ok := k.Key.(*ecdsa.PrivateKey)
+	return ok && priv.Curve == elliptic.P256() && k.KeyID != ""
 }
 
 func (s *set) check() error {
@@ -96,8 +106,7 @@ func (s *set) check() error {
 }
 
 func (s signers) check() error {
-	priv, ok := s.Current.Key.(*ecdsa.PrivateKey)
-	if !ok || priv.Curve != elliptic.P256() || s.Current.KeyID == "" {
+	if !isES256(s.Current) {
 		return errors.New("current key is not a private P-256 key with a kid")
 	}
 	for _, k := range s.Retired {
@@ -112,7 +121,7 @@ func (s signers) check() error {
 // or not at all: half a key file is a database lost.
 func (r *Ring) Save(path string) error {
 	r.mu.RLock()
-	out := file{fileVersion, r.seal, r.code, r.lookup, r.sign}
+	out := file{fileVersion, r.seal, r.code, r.lookup, r.sign, r.push}
 	if out.Sign.Retired == nil {
 		out.Sign.Retired = []jose.JSONWebKey{}
 	}

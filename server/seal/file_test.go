@@ -149,7 +149,8 @@ func TestLoadRefusesNonsense(t *testing.T) {
 		"long id": edit(func(m map[string]any) {
 			part(m, "seal")["keys"].([]any)[0].(map[string]any)["id"] = "longer-than-eight"
 		}),
-		"public signing key": edit(func(m map[string]any) { delete(part(m, "sign")["current"].(map[string]any), "d") }),
+		"public signing key":   edit(func(m map[string]any) { delete(part(m, "sign")["current"].(map[string]any), "d") }),
+		"public key of pushes": edit(func(m map[string]any) { delete(part(m, "webpush"), "d") }),
 		"private retired key": edit(func(m map[string]any) {
 			part(m, "sign")["retired"] = []any{part(m, "sign")["current"]}
 		}),

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -21,6 +22,7 @@ type Ring struct {
 	code   set    // HMAC-SHA-256, for codes that users type
 	lookup []byte // HMAC-SHA-256, for hints
 	sign   signers
+	push   *jose.JSONWebKey // ES256, to prove to push services who sends; nil: an older file has none
 }
 
 // set is the symmetric keys of one purpose.
@@ -50,7 +52,9 @@ func New() *Ring {
 }
 
 // Rotate makes new current keys for sealing, codes and evidence. The old ones
-// stay valid for what they made, until they are dropped.
+// stay valid for what they made, until they are dropped. The key of Web Push is
+// made if there is none, and stays otherwise: each browser's subscription is
+// bound to it, so a new one would silence all of them.
 func (r *Ring) Rotate() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,11 +68,33 @@ func (r *Ring) Rotate() {
 func (r *Ring) rotate() {
 	r.seal.add()
 	r.code.add()
+	r.sign.Current = newES256()
+	r.complete()
+}
+
+// Complete makes what a key file of an older version has not, and reports
+// whether there was anything to make.
+func (r *Ring) Complete() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.complete()
+}
+
+func (r *Ring) complete() bool {
+	if r.push != nil {
+		return false
+	}
+	k := newES256()
+	r.push = &k
+	return true
+}
+
+func newES256() jose.JSONWebKey {
 	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic("seal: P-256 key: " + err.Error()) // crypto/rand never fails
 	}
-	r.sign.Current = jose.JSONWebKey{Key: priv, KeyID: newID(), Algorithm: string(jose.ES256), Use: "sig"}
+	return jose.JSONWebKey{Key: priv, KeyID: newID(), Algorithm: string(jose.ES256), Use: "sig"}
 }
 
 func (s *set) add() {
@@ -90,7 +116,7 @@ func (s *set) find(id string) (key, bool) {
 func (r *Ring) Drop(id string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if id == r.seal.Current || id == r.code.Current || id == r.sign.Current.KeyID {
+	if id == r.seal.Current || id == r.code.Current || id == r.sign.Current.KeyID || r.push != nil && id == r.push.KeyID {
 		return fmt.Errorf("drop key %q: %w", id, ErrKeyCurrent)
 	}
 	if r.seal.drop(id) || r.code.drop(id) {
@@ -117,6 +143,18 @@ func (r *Ring) SigningKey() jose.JSONWebKey {
 	return r.sign.Current
 }
 
+// WebPushKey returns the key that proves to push services who sends (VAPID), if
+// there is one.
+func (r *Ring) WebPushKey() (*ecdsa.PrivateKey, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.push == nil {
+		return nil, false
+	}
+	priv, ok := r.push.Key.(*ecdsa.PrivateKey)
+	return priv, ok
+}
+
 // PublicKeys returns what is published for verifying evidence, the current key
 // first.
 func (r *Ring) PublicKeys() jose.JSONWebKeySet {
@@ -128,9 +166,10 @@ func (r *Ring) PublicKeys() jose.JSONWebKeySet {
 // Info describes one key to an operator.
 type Info struct {
 	ID      string
-	Purpose string // "seal", "code" or "sign"
+	Purpose string // "seal", "code", "sign" or "webpush"
 	Current bool
 	Created time.Time // zero for signing keys, which do not say
+	Public  string    // of "webpush": its public half, as browsers are given it
 }
 
 // Keys lists the keys, by purpose and age.
@@ -139,15 +178,32 @@ func (r *Ring) Keys() []Info {
 	defer r.mu.RUnlock()
 	var out []Info
 	for _, k := range r.seal.Keys {
-		out = append(out, Info{k.ID, "seal", k.ID == r.seal.Current, k.Created})
+		out = append(out, Info{ID: k.ID, Purpose: "seal", Current: k.ID == r.seal.Current, Created: k.Created})
 	}
 	for _, k := range r.code.Keys {
-		out = append(out, Info{k.ID, "code", k.ID == r.code.Current, k.Created})
+		out = append(out, Info{ID: k.ID, Purpose: "code", Current: k.ID == r.code.Current, Created: k.Created})
 	}
 	for _, k := range r.sign.Retired {
 		out = append(out, Info{ID: k.KeyID, Purpose: "sign"})
 	}
-	return append(out, Info{ID: r.sign.Current.KeyID, Purpose: "sign", Current: true})
+	out = append(out, Info{ID: r.sign.Current.KeyID, Purpose: "sign", Current: true})
+	if r.push != nil {
+		out = append(out, Info{ID: r.push.KeyID, Purpose: "webpush", Current: true, Public: point(r.push.Key)})
+	}
+	return out
+}
+
+// point is the public half of an ES256 key as VAPID writes it (RFC 8292 §3.2).
+func point(key any) string {
+	priv, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		return ""
+	}
+	b, err := priv.PublicKey.Bytes()
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // LogValue implements slog.LogValuer.

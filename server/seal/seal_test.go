@@ -140,6 +140,9 @@ func TestDrop(t *testing.T) {
 	old := sealed(t, r, "bearer", place)
 	r.Rotate()
 	for _, k := range first {
+		if k.Purpose == "webpush" { // which a rotation leaves
+			continue
+		}
 		if err := r.Drop(k.ID); err != nil {
 			t.Errorf("an old %s key: %v", k.Purpose, err)
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/mitome-ciba/mitome/approval/audit"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/push"
-	"github.com/mitome-ciba/mitome/server/seal"
 )
 
 // TopicRevoked carries the id of a device that was revoked a moment ago.
@@ -25,10 +24,6 @@ func deviceDest(d *device.Device) []any {
 		&d.ID, &d.User, &d.Enrollment, &d.Name, &d.State,
 		timeColumn{&d.CreatedAt}, timeColumn{&d.ActiveAt}, timeColumn{&d.RevokedAt}, timeColumn{&d.UsedAt},
 	}
-}
-
-func targetAAD(id push.AddressID) seal.AAD {
-	return seal.AAD{Table: "addresses", Row: string(id), Column: "target"}
 }
 
 // Device implements device.Devices.
@@ -52,28 +47,27 @@ func (db *DB) DevicesOf(ctx context.Context, u device.UserID) ([]device.Device, 
 // of every request that comes in.
 func (db *DB) devices(ctx context.Context, where string, arg any) ([]device.Device, error) {
 	var out []device.Device
-	s := q(`SELECT `+deviceColumns+`, COALESCE(a.id, ''), COALESCE(a.channel, ''), a.target
+	s := q(`SELECT `+deviceColumns+`, COALESCE(a.id, ''), `+addressColumns+`
 		FROM devices d LEFT JOIN addresses a ON a.device_id = d.id
 		WHERE `+where+`
 		ORDER BY d.created_at, d.id, a.created_at, a.id`, arg)
 	err := db.reader().each(ctx, s, func(row scanner) error {
 		var d device.Device
-		var a push.Address
-		var target []byte
-		if err := row.Scan(append(deviceDest(&d), &a.ID, &a.Channel, &target)...); err != nil {
+		var id push.AddressID
+		var stored addressRow
+		if err := row.Scan(append(append(deviceDest(&d), &id), stored.dest()...)...); err != nil {
 			return err
 		}
 		if n := len(out); n == 0 || out[n-1].ID != d.ID {
 			out = append(out, d)
 		}
-		if a.ID == "" {
+		if id == "" {
 			return nil
 		}
-		plain, err := db.ring.Open(target, targetAAD(a.ID))
+		a, err := stored.open(db.ring, id)
 		if err != nil {
-			return fmt.Errorf("address %s: %w", a.ID, err)
+			return err
 		}
-		a.Target = push.Target(plain)
 		last := &out[len(out)-1]
 		last.Addresses = append(last.Addresses, a)
 		return nil
@@ -167,53 +161,4 @@ func (db *DB) CredentialsOf(ctx context.Context, id device.DeviceID) ([]device.C
 		return nil, fmt.Errorf("read credentials: %w", err)
 	}
 	return out, nil
-}
-
-// Address returns one address and the device it belongs to, without that
-// device's other addresses. It returns device.ErrDeviceNotFound if the address
-// was removed.
-func (db *DB) Address(ctx context.Context, id push.AddressID) (push.Address, device.Device, error) {
-	a := push.Address{ID: id}
-	var target []byte
-	d, err := first(ctx, db.reader(), q(`SELECT `+deviceColumns+`, a.channel, a.target
-		FROM addresses a JOIN devices d ON d.id = a.device_id WHERE a.id = $1`, id),
-		func(row scanner) (d device.Device, err error) {
-			return d, row.Scan(append(deviceDest(&d), &a.Channel, &target)...)
-		})
-	if err != nil {
-		return push.Address{}, device.Device{}, instead(err, device.ErrDeviceNotFound)
-	}
-	plain, err := db.ring.Open(target, targetAAD(id))
-	if err != nil {
-		return push.Address{}, device.Device{}, fmt.Errorf("address %s: %w", id, err)
-	}
-	a.Target = push.Target(plain)
-	return a, d, nil
-}
-
-// RemoveAddress forgets an address that its channel says is dead. Doing it twice
-// is no error.
-func (db *DB) RemoveAddress(ctx context.Context, id push.AddressID) error {
-	return db.inTx(ctx, func(t *tx) error {
-		if _, err := t.exec(ctx, `DELETE FROM addresses WHERE id = $1`, id); err != nil {
-			return fmt.Errorf("remove address: %w", err)
-		}
-		return nil
-	})
-}
-
-// addAddresses stores the addresses of a device.
-func (t *tx) addAddresses(ctx context.Context, d device.Device) error {
-	for _, a := range d.Addresses {
-		target, err := t.db.ring.Seal([]byte(a.Target), targetAAD(a.ID))
-		if err != nil {
-			return err
-		}
-		_, err = t.exec(ctx, `INSERT INTO addresses (id, device_id, channel, target, created_at) VALUES ($1, $2, $3, $4, $5)`,
-			a.ID, d.ID, a.Channel, target, micros(t.now))
-		if err != nil {
-			return fmt.Errorf("insert address: %w", err)
-		}
-	}
-	return nil
 }

@@ -20,6 +20,7 @@ const (
 	jobClear  = "clear"
 	jobReport = "report"
 	jobDevice = "device"
+	jobTest   = "test"
 )
 
 // topicOutbox tells other nodes that jobs were stored.

@@ -11,6 +11,7 @@ import (
 var sealedColumns = []struct{ table, id, column string }{
 	{"requests", "id", "handle"},
 	{"addresses", "id", "target"},
+	{"addresses", "id", "key"},
 	{"ceremonies", "enrollment_id", "data"},
 }
 

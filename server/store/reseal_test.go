@@ -2,12 +2,13 @@ package store_test
 
 import (
 	"errors"
-	"slices"
+	"reflect"
 	"testing"
 
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/approval/approvaltest"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/device/devicetest"
 	"github.com/mitome-ciba/mitome/server/seal"
 	"github.com/mitome-ciba/mitome/server/store/storetest"
 )
@@ -20,6 +21,11 @@ func TestReseal(t *testing.T) {
 			s := all(db)
 			u := s.People.NewUser(t, "corp", "A")
 			d := s.People.NewDevice(t, u, s.People.Session(t), approvaltest.Start)
+			sub := devicetest.Subscription("https://push.example/1", approvaltest.Start)
+			if _, err := db.AddAddress(ctx, device.NewAddress{Device: d.ID, Address: sub, Most: 5}, devicetest.Admin); err != nil {
+				t.Fatal(err)
+			}
+			d.Addresses = append(d.Addresses, sub)
 			const requests = 450 // more than two batches
 			var last approval.Request
 			for range requests {
@@ -34,7 +40,7 @@ func TestReseal(t *testing.T) {
 				t.Fatal(err)
 			}
 			old := currentKey(ring)
-			want := requests + len(d.Addresses) + 1
+			want := requests + len(d.Addresses) + 2 // one of them with a key, and the ceremony
 			if n, err := db.SealedWith(ctx); err != nil || len(n) != 1 || n[old] != want {
 				t.Errorf("sealed with %v, %v, want %d under %s", n, err, want, old)
 			}
@@ -54,7 +60,7 @@ func TestReseal(t *testing.T) {
 			if r, err := db.Request(ctx, last.ID); err != nil || r.Handle != last.Handle {
 				t.Errorf("a handle is lost: %v", err)
 			}
-			if got, err := db.Device(ctx, d.ID); err != nil || !slices.Equal(got.Addresses, d.Addresses) {
+			if got, err := db.Device(ctx, d.ID); err != nil || !reflect.DeepEqual(got.Addresses, d.Addresses) {
 				t.Errorf("an address is lost: %v", err)
 			}
 			if b, err := db.TakeCeremony(ctx, enrollment); err != nil || string(b) != "data" {

@@ -42,6 +42,11 @@ func plant(t *testing.T, db *store.DB, ring *seal.Ring) secrets {
 		"token": token, "target": string(d.Addresses[0].Target), "hint": "aiko.tanaka@example.org",
 		"ceremony": "challenge-of-a-registration", "handle": "bearer-of-the-op", "code": "WDJB-MJHT", "code as typed": "WDJBMJHT",
 	}
+	sub := devicetest.Subscription("https://push.example/a-subscription-of-aiko", time.Now())
+	if _, err := db.AddAddress(ctx, device.NewAddress{Device: d.ID, Address: sub, Most: 5}, devicetest.Admin); err != nil {
+		t.Fatal(err)
+	}
+	out["subscription"], out["key"], out["shared secret"] = string(sub.Target), string(sub.Key.P256DH), string(sub.Key.Auth)
 	offer, err := svc.Offer(ctx, u.ID, devicetest.Admin)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +127,7 @@ func TestNoSecretInFile(t *testing.T) {
 // and then Reseal rewrites it, or is here, with why it need not be.
 func TestSealedColumnsAreKnown(t *testing.T) {
 	open := []string{
-		"hints.hash", "enrollments.secret_hash", "requests.ref_hash", "requests.fingerprint", "requests.code_mac", // hashes
+		"hints.hash", "enrollments.secret_hash", "addresses.target_hash", "requests.ref_hash", "requests.fingerprint", "requests.code_mac", // hashes
 		"credentials.webauthn_id", "credentials.public_key", "credentials.aaguid", // public
 		"challenges.nonce",                     // worthless without the passkey
 		"challenges.view",                      // what the request's own row says

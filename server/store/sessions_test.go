@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -103,7 +104,7 @@ func TestAddress(t *testing.T) {
 		d := s.NewDevice(t, s.NewUser(t, "corp", "A"), s.Session(t), approvaltest.Start)
 		want := d.Addresses[0]
 		a, owner, err := db.Address(ctx, want.ID)
-		if err != nil || a != want || owner.ID != d.ID || owner.User != d.User {
+		if err != nil || !reflect.DeepEqual(a, want) || owner.ID != d.ID || owner.User != d.User {
 			t.Errorf("got %v of %s, %v", a, owner.ID, err)
 		}
 		for range 2 {

@@ -41,7 +41,7 @@ func TestApprovalStore(t *testing.T) {
 // people is db as package devicetest wants it.
 func people(db *store.DB) devicetest.Stores {
 	return devicetest.Stores{
-		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Passkeys: db,
+		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Passkeys: db, Addresses: db,
 		Session: func(t testing.TB) string { return string(newSession(t, db)) },
 		SessionDevices: func(t testing.TB, id string) []device.Device {
 			t.Helper()
@@ -51,25 +51,28 @@ func people(db *store.DB) devicetest.Stores {
 			}
 			return s.Devices
 		},
-		Told: func(t testing.TB, id device.DeviceID) []push.AddressID {
-			t.Helper()
-			rows, err := db.RawRead().QueryContext(t.Context(),
-				`SELECT target FROM outbox WHERE kind = 'device' AND subject = $1 ORDER BY created_at, id`, id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer rows.Close()
-			var out []push.AddressID
-			for rows.Next() {
-				var a push.AddressID
-				if err := rows.Scan(&a); err != nil {
-					t.Fatal(err)
-				}
-				out = append(out, a)
-			}
-			return out
-		},
+		Told:   func(t testing.TB, id device.DeviceID) []push.AddressID { return targets(t, db, "device", string(id)) },
+		Tested: func(t testing.TB, id device.DeviceID) []push.AddressID { return targets(t, db, "test", string(id)) },
 	}
+}
+
+// targets are the addresses that the jobs of a kind go to, as they were stored.
+func targets(t testing.TB, db *store.DB, kind, subject string) (out []push.AddressID) {
+	t.Helper()
+	rows, err := db.RawRead().QueryContext(t.Context(),
+		`SELECT target FROM outbox WHERE kind = $1 AND subject = $2 ORDER BY created_at, id`, kind, subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var a push.AddressID
+		if err := rows.Scan(&a); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 // all is db as package approvaltest wants it.

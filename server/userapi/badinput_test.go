@@ -38,6 +38,10 @@ var routes = []route{
 	{"POST", "/v1/devices/:id/confirm", "device", nil, false},
 	{"POST", "/v1/devices/:id/lost/challenge", "device", nil, false},
 	{"POST", "/v1/devices/:id/lost", "device", map[string]any{"assertion": map[string]any{}}, false},
+	{"GET", "/v1/push", "", nil, false},
+	{"POST", "/v1/devices/:id/addresses", "device", map[string]any{"channel": "webpush", "target": "https://push.example.com/s", "locale": "ja"}, false},
+	{"DELETE", "/v1/devices/:id/addresses/:aid", "device", nil, false},
+	{"POST", "/v1/devices/:id/test", "device", nil, false},
 	{"GET", "/v1/requests/wait", "", nil, false},
 	{"GET", "/v1/history", "", nil, false},
 	{"GET", "/v1/socket", "", nil, false},
@@ -298,10 +302,10 @@ func TestBadBodies(t *testing.T) {
 				tests = append(tests, bad{field + " as " + name, with(field, v), "", 422, "invalid_request"})
 			}
 			if _, isText := r.body[field].(string); isText {
-				tests = append(tests, bad{field + " too long", with(field, strings.Repeat("x", 2000)), "", 422, "invalid_request"})
+				tests = append(tests, bad{field + " too long", with(field, strings.Repeat("x", 3000)), "", 422, "invalid_request"})
 			}
 		}
-		for _, field := range []string{"secret", "device_name", "credential", "verdict", "name", "assertion"} {
+		for _, field := range []string{"secret", "device_name", "credential", "verdict", "name", "assertion", "channel", "target"} {
 			if _, ok := r.body[field]; ok {
 				tests = append(tests, bad{"no " + field, with(field, nil), "", 422, "invalid_request"},
 					bad{field + " as null", with(field, json.RawMessage("null")), "", 422, "invalid_request"})

@@ -28,6 +28,7 @@ import (
 	"github.com/mitome-ciba/mitome/approval/sign"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/push"
+	"github.com/mitome-ciba/mitome/push/webpush"
 	"github.com/mitome-ciba/mitome/push/websocket"
 	"github.com/mitome-ciba/mitome/server/seal"
 	"github.com/mitome-ciba/mitome/server/session"
@@ -74,6 +75,7 @@ func newWorld(t *testing.T) *world {
 	signer := must(sign.New(ring.SigningKey()))(t)
 	w.devices = &device.Service{
 		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, Passkeys: w.db, Now: w.now,
+		Addresses: w.db, CheckTarget: must(push.NewDispatcher(nil, &webpush.Sender{}))(t).Check,
 		RP: device.RelyingParty{RPID: rpID, RPName: "Mitome", Origins: []string{origin}},
 	}
 	w.approvals = &approval.Service{
@@ -98,6 +100,7 @@ func newWorld(t *testing.T) *world {
 	w.serve(&userapi.Handler{
 		Sessions: w.keeper, Pairings: w.devices, People: w.devices, Devices: w.devices, Approvals: w.approvals, Unlocks: w.devices, Sockets: w.hub,
 		Keys: func() ([]byte, error) { return json.Marshal(signer.Published()) }, Version: "test",
+		Addresses: w.devices, Channels: userapi.Channels{WebPushKey: "public", APNs: true},
 	})
 	return w
 }

@@ -31,14 +31,16 @@ type Handler struct {
 	Pairings  Pairings
 	People    People
 	Devices   Devices
+	Addresses Addresses
+	Channels  Channels
 	Approvals Approvals
 	Unlocks   Unlocks
 	Sockets   Sockets
 	Keys      func() ([]byte, error) // the JWKS by which evidence is verified, as JSON
 	Version   string                 // for the OpenAPI document
 
-	claims, unlocks limit.Network
-	waiting         waiters
+	claims, unlocks, tests limit.Network
+	waiting                waiters
 }
 
 // Pairings is what this API needs of device.Service to pair a phone.
@@ -104,6 +106,7 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	web.Register(web.ShareAPI(open, engine, guarded.Group("", patient)),
 		read("/v1/requests/wait", "wait-for-requests", "Wait until what waits for the caller changes"), h.wait)
 	h.mountDevices(api)
+	h.mountAddresses(api)
 
 	group.Group("", arrived, session.Require(h.Sessions, web.Fail)).GET("/v1/socket", web.Handle(h.socket))
 	group.GET("/.well-known/jwks.json", web.Handle(h.jwks))

@@ -98,6 +98,8 @@ var problems = []struct {
 	{device.ErrCooling, 403, "device_cooling", "This device is new: it may not do this until it is confirmed."},
 	{device.ErrNotAllowed, 403, "not_allowed", "This device may not do that."},
 	{device.ErrDeviceChanged, 409, "device_changed", "The device changed; load it again."},
+	{device.ErrAddress, 400, "invalid_address", "This address cannot be used."},
+	{device.ErrAddressNotFound, 404, "address_not_found", "There is no such address."},
 	{device.ErrTooManyDevices, 409, "too_many_devices", "There are as many devices as allowed; remove one first."},
 	{device.ErrSubject, 400, "invalid_subject", "That is not a subject."},
 	{device.ErrHint, 400, "invalid_hint", "That is not a hint."},

@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/serviceworker"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -27,15 +28,16 @@ type Browser struct {
 
 	mu      sync.Mutex
 	faults  []string
-	calls   []string        // METHOD path, as they were sent
-	audited map[string]bool // pages that axe has seen
+	calls   []string                                // METHOD path, as they were sent
+	workers map[string]serviceworker.RegistrationID // by scope
+	audited map[string]bool                         // pages that axe has seen
 }
 
 // Browser opens a profile. Whatever goes wrong on one of its pages fails t: an
 // exception, an error on the console, a breach of the page's policy.
 func (c *Chrome) Browser(t *testing.T, name string) *Browser {
 	t.Helper()
-	b := &Browser{name: name, t: t, axe: c.axe, audited: map[string]bool{}}
+	b := &Browser{name: name, t: t, axe: c.axe, audited: map[string]bool{}, workers: map[string]serviceworker.RegistrationID{}}
 	ctx, stop := chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.hear))
 	b.ctx = ctx
 	t.Cleanup(stop)
@@ -75,6 +77,10 @@ func (b *Browser) hear(ev any) {
 		// what it makes of one.
 		if e := ev.Entry; e.Level == log.EntryLevelError && e.Source != log.EntrySourceNetwork {
 			b.faults = append(b.faults, fmt.Sprintf("log: %s: %s %s", e.Source, e.Text, e.URL))
+		}
+	case *serviceworker.EventWorkerRegistrationUpdated:
+		for _, r := range ev.Registrations {
+			b.workers[r.ScopeURL] = r.RegistrationID
 		}
 	case *network.EventRequestWillBeSent:
 		b.calls = append(b.calls, ev.Request.Method+" "+pathOf(ev.Request.URL))

@@ -6,6 +6,7 @@
 import { call, Offline, Problem } from './api.js';
 import { live, serial } from './live.js';
 import { get } from './passkey.js';
+import { silence } from './push.js';
 import { fill, once, say, show, written } from './stage.js';
 
 const SAID = 'mitome.said';
@@ -90,8 +91,9 @@ const acts = {
     if (!(await ask('#ask-remove', nameOf(button)))) return;
     await call('DELETE', pathOf(button));
     // One browser may stand for a device at several OPs.
-    if (document.querySelectorAll('[data-this]').length > 1) again('removed');
-    else gone('removed');
+    if (document.querySelectorAll('[data-this]').length > 1) return again('removed');
+    await silence().catch(() => {});
+    gone('removed');
   },
 
   async lost(button) {
@@ -111,6 +113,7 @@ const acts = {
   async signout() {
     if (!(await ask('#ask-signout'))) return;
     await call('DELETE', '/v1/session');
+    await silence().catch(() => {}); // if it fails, what comes shows no more than it did
     gone('signedout');
   },
 };

@@ -2,6 +2,7 @@
 
 import { call, now, Problem, rendered } from './api.js';
 import { live, serial } from './live.js';
+import { notifications } from './push.js';
 import { clock, everySecond, moment } from './time.js';
 
 const page = document.getElementById('home');
@@ -94,3 +95,4 @@ writeMoments();
 everySecond(tick);
 // What a device may do is the server's to say, so the page is made anew.
 live((frame) => (frame?.type === 'device' ? location.reload() : reread()));
+notifications();

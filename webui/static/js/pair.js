@@ -4,6 +4,7 @@
 import { call, Offline, Problem } from './api.js';
 import { deviceName } from './device-name.js';
 import { create, supported } from './passkey.js';
+import { notifications } from './push.js';
 import { countdown, fill, grouped, once, poll, press, say, show, written } from './stage.js';
 
 // Where a reload goes on. An id is no secret: only our session may use it.
@@ -179,7 +180,10 @@ async function done(device) {
   if (device?.state === 'cooling') {
     fill('active-at', written(device.active_at));
     show('cooling');
-  } else show('done');
+    return;
+  }
+  show('done');
+  notifications();
 }
 
 /** This browser's device in the list of devices, which says whether it must wait. */

@@ -5,6 +5,7 @@
 import { call, now, Offline, Problem, rendered } from './api.js';
 import { live, serial } from './live.js';
 import { get, supported } from './passkey.js';
+import { answered } from './push.js';
 import { fill, say, show } from './stage.js';
 import { clock, everySecond } from './time.js';
 
@@ -35,6 +36,7 @@ function end(stage, device = '') {
   fill('device', device);
   show(stage);
   window.scrollTo(0, 0);
+  answered(page.dataset.id);
 }
 
 function tell(what) {
