@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mitome-ciba/mitome/cmd/mitome/loopback"
 )
 
 // shell is a block of commands in a page.
@@ -31,18 +33,16 @@ func TestAnyOPPage(t *testing.T) {
 	}
 	text := script.String()
 	for _, port := range []string{"8080", "8081", "9464", "9000"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		free, err := loopback.Address()
 		if err != nil {
 			t.Fatal(err)
 		}
-		free := l.Addr().(*net.TCPAddr).String()
 		text = strings.ReplaceAll(text, ":"+port, free[strings.LastIndex(free, ":"):])
 		text = strings.ReplaceAll(text, `"127.0.0.1", `+port, `"127.0.0.1", `+free[strings.LastIndex(free, ":")+1:])
 		if port == "9464" { // the page leaves it at its default
 			_, own, _ := net.SplitHostPort(free)
 			text = strings.Replace(text, "listen:\n", "listen:\n  metrics: 127.0.0.1:"+own+"\n", 1)
 		}
-		l.Close()
 	}
 	out := runPage(t, text)
 	for _, want := range []string{"401\n", `"state":"pending"`, "The request is approved.", `"state":"withdrawn"`, `"reason":"not_started_by_user"`} {
