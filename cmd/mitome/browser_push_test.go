@@ -139,10 +139,9 @@ func openNotice(p *people) {
 
 func clearNotice(p *people) {
 	_, worker := p.notified()
-	worker.Push(says("show", "r1"))
-	worker.Push(says("show", "r2"))
-	worker.Shows(2)
-	worker.Push(says("clear", "r1", "body", nil))
+	worker.Push(says("show", "r1"), says("show", "r2"), says("show", "r3"), says("show", "r4"))
+	worker.Shows(4)
+	worker.Push(says("clear", "r3"), says("clear", "r1", "body", nil), says("clear", "r4"))
 	if left := worker.Shows(1)[0].Tag; left != "r2" {
 		p.t.Errorf("%s is left, want r2", left)
 	}

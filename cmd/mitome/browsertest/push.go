@@ -93,12 +93,24 @@ func (b *Browser) Worker(site string) *Worker {
 	if err := chromedp.Do(ctx); err != nil { // not by a call with a deadline: the target would end with it
 		b.t.Fatal(err)
 	}
-	return &Worker{b: b, site: site, at: at}
+	w := &Worker{b: b, site: site, at: at}
+	w.Run(`(() => {
+		self.pushes = 0;
+		const wait = ExtendableEvent.prototype.waitUntil;
+		ExtendableEvent.prototype.waitUntil = function (work) {
+			wait.call(this, work);
+			if (this.type === 'push') work.finally(() => { self.pushes++; });
+		};
+		return true;
+	})()`)
+	return w
 }
 
-// Push delivers a push, as the browser does when it has decrypted one. Empty data
-// is a push without any.
-func (w *Worker) Push(data string) {
+// Push delivers pushes at once, as the browser does when it has decrypted them,
+// and waits until the worker is done with all. Empty data is a push without any.
+// It must not look meanwhile: to Chromium, what is being shown is not there yet,
+// and a look makes it forget what is not there.
+func (w *Worker) Push(data ...string) {
 	w.b.t.Helper()
 	var id serviceworker.RegistrationID
 	w.b.Until("the registration", func(context.Context) bool {
@@ -107,7 +119,13 @@ func (w *Worker) Push(data string) {
 		id = w.b.workers[w.site+"/"]
 		return id != ""
 	})
-	Call(w.b, serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: w.site, RegistrationID: id, Data: data})
+	before := Eval[int](w.at, "self.pushes")
+	for _, d := range data {
+		Call(w.b, serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: w.site, RegistrationID: id, Data: d})
+	}
+	w.b.Until("the worker to be done with a push", func(context.Context) bool {
+		return Eval[int](w.at, "self.pushes") == before+len(data)
+	})
 }
 
 // Shown is what is shown of a site.

@@ -6,22 +6,37 @@
 // itself stands before this text, in `words`, put there by the server.
 
 const VERSION = 1; // of what a push says
+const PATIENCE = 20_000; // ms that a call may take: a browser ends a worker that takes much longer over a push
 const SLACK = 10 * 60_000; // ms by which a phone's clock may be ahead: better a late question than none
 
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (ev) => ev.waitUntil(self.clients.claim()));
-self.addEventListener('push', (ev) => ev.waitUntil(received(ev.data)));
+self.addEventListener('push', (ev) => ev.waitUntil(inTurn(() => received(ev.data))));
 self.addEventListener('notificationclick', (ev) => {
   ev.notification.close();
   ev.waitUntil(ev.action === 'deny' ? deny(ev.notification) : open(ev.notification.data.url));
 });
 self.addEventListener('pushsubscriptionchange', (ev) => ev.waitUntil(renew(ev)));
 
+let last = Promise.resolve();
+
+/**
+ * Does one piece of work after the other. While one notification is being shown,
+ * a look at those that are (`getNotifications`) makes Chromium forget it: it stays
+ * on the screen, and no clear would ever find it.
+ */
+function inTurn(work) {
+  const turn = last.then(work);
+  last = turn.catch(() => {});
+  return turn;
+}
+
 /** Makes one call of Mitome's API, as the page's api.js does. */
 async function call(method, path, body) {
   const headers = { Accept: 'application/json', 'Accept-Language': words.lang };
   if (body) headers['Content-Type'] = 'application/json';
   const init = { method, headers, credentials: 'same-origin', body: body && JSON.stringify(body) };
+  init.signal = AbortSignal.timeout(PATIENCE);
   const response = await fetch(path, init);
   if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status });
   return response.status === 204 ? {} : response.json();
@@ -122,8 +137,8 @@ async function deny(notification) {
     await call('POST', `/v1/requests/${encodeURIComponent(said.key)}/decision`, { verdict: 'deny' });
   } catch (err) {
     const over = err.status === 404 || err.status === 409 || err.status === 410;
-    if (over) return show({ kind: 'over', key: said.key, url: said.url, title: words.over });
-    return show({ ...said, body: err.status ? words.refused : words.unsent });
+    const answer = { ...said, body: err.status ? words.refused : words.unsent };
+    return inTurn(() => show(over ? { kind: 'over', key: said.key, url: said.url, title: words.over } : answer));
   }
 }
 
