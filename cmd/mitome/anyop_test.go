@@ -87,7 +87,7 @@ func lines(t *testing.T, out, prefix string) (found []event) {
 // it leaves running is ended.
 func runPage(t *testing.T, text string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	home := t.TempDir()
 	script := filepath.Join(home, "page.sh")

@@ -43,7 +43,7 @@ func (f *fake) listen(p *phone.Phone) *listening {
 	return l
 }
 
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // expect waits for what must be heard next, in order.
 func (l *listening) expect(want ...string) {

@@ -133,7 +133,7 @@ func (w *world) serve(h *userapi.Handler) {
 // eventually waits for what other goroutines are about to do.
 func (w *world) eventually(ok func() bool) {
 	w.t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

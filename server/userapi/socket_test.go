@@ -67,7 +67,7 @@ func wantClosed(t *testing.T, status <-chan int, want int) {
 		if got != want {
 			t.Errorf("closed with %d, want %d", got, want)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("still open")
 	}
 }

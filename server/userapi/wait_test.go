@@ -40,7 +40,7 @@ func soon(t *testing.T, from <-chan answer) answer {
 	select {
 	case a := <-from:
 		return a
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nobody was woken")
 		return answer{}
 	}

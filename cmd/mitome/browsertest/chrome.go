@@ -10,7 +10,7 @@ import (
 )
 
 // Patience is how long a test waits for something that ought to happen at once.
-const Patience = 20 * time.Second
+const Patience = 30 * time.Second
 
 // Chrome is a running Chromium. Each [Browser] is a profile of its own in it.
 type Chrome struct {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/mitome-ciba/mitome/cmd/mitome/doctor"
+	"github.com/mitome-ciba/mitome/cmd/mitome/loopback"
 )
 
 // caller calls as the server does, but for the addresses that are allowed.
@@ -73,12 +74,11 @@ func expect(t *testing.T, r *doctor.Report, wants ...want) {
 // closedPort is an address at which nothing listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // rude takes connections and closes them, once said has been sent.
