@@ -11,7 +11,7 @@ TOOL    := go tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: ## run everything, with a real PostgreSQL and a real Keycloak; installs what it needs on Debian
@@ -48,3 +48,8 @@ docs: ## write the generated part of the documentation
 .PHONY: bench
 bench: ## measure: flows a second, latencies, memory, start; one figure a line
 	@tools/bench.sh
+
+SOCKETS ?= 50000
+.PHONY: bench-sockets
+bench-sockets: ## measure SOCKETS=50000 idle sockets; needs `ulimit -n` of as many, and 500 more
+	@tools/bench.sh -only sockets -sockets $(SOCKETS)

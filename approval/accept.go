@@ -35,7 +35,7 @@ func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, 
 	if refusal == nil {
 		r.Code, refusal = newCode(s.Codes, r.ID, adm.CodeSource, adm.Code)
 	}
-	effects := fanOut([]Effect{Notify{}}, devices)
+	effects := s.fanOut(r, []Effect{Notify{}}, devices)
 	if refusal != nil && !a.ReportsRefusals {
 		return s.refused(ctx, r, refusal)
 	}
@@ -140,30 +140,4 @@ func (r Request) repeats(stored Request) (Request, error) {
 		return Request{}, ErrRefReused
 	}
 	return stored, nil
-}
-
-// fanOut makes one Notify or Clear of each address of the devices that may
-// decide. The one that decided is cleared too: a browser is one device and may
-// show the question in several windows, of which one knows.
-func fanOut(effects []Effect, devices []device.Device) []Effect {
-	var out []Effect
-	for _, e := range effects {
-		if _, ok := e.(Report); ok {
-			out = append(out, e)
-			continue
-		}
-		for _, d := range devices {
-			if !d.MayApprove() {
-				continue
-			}
-			for _, addr := range d.Addresses {
-				if _, ok := e.(Notify); ok {
-					out = append(out, Notify{addr.ID})
-				} else {
-					out = append(out, Clear{addr.ID})
-				}
-			}
-		}
-	}
-	return out
 }

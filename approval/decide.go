@@ -90,6 +90,8 @@ type Answer struct {
 	NotMe     bool   // a denial that says "I did not start this"
 	UserCode  string // what was typed, if the request asks for a code
 	Assertion []byte // PublicKeyCredential as JSON; approvals only
+
+	capable bool // by a capability, see [Service.DenyBy]
 }
 
 // Format implements fmt.Formatter: what was typed stays out of logs and errors.
@@ -116,7 +118,7 @@ func (s *Service) Decide(ctx context.Context, a Answer) (Request, error) {
 }
 
 func (s *Service) deny(ctx context.Context, r Request, d device.Device, a Answer) (Request, error) {
-	dec := Decision{Verdict: Deny, Reason: ReasonUser, At: s.Now(), Device: d.ID}
+	dec := Decision{Verdict: Deny, Reason: ReasonUser, At: s.Now(), Device: d.ID, ByCapability: a.capable}
 	if a.NotMe {
 		dec.Reason = ReasonNotMe
 	}
@@ -260,7 +262,7 @@ func (s *Service) apply(ctx context.Context, r Request, ev Event, c Change, fini
 		if err != nil {
 			return r, err
 		}
-		c.Effects = fanOut(effects, devices)
+		c.Effects = s.fanOut(c.Next, effects, devices)
 		if finish != nil {
 			if err := finish(&c); err != nil {
 				return r, err

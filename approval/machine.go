@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/push"
 )
 
@@ -38,11 +39,21 @@ func (Recalled) event()  {}
 type Effect interface{ effect() }
 
 type (
-	// Notify asks the user's devices. Step leaves Address empty; the service
-	// makes one of each address, because one job sends to one address.
-	Notify struct{ Address push.AddressID }
+	// Notify asks the user's devices. Step leaves it empty; the service makes
+	// one of each address, because one job sends to one address.
+	Notify struct {
+		Address push.AddressID
+		Channel push.Channel
+		Device  device.DeviceID
+		Leads   bool          // the device's other addresses wait for how this one ends,
+		Wait    time.Duration // but they no longer than this
+	}
 	// Clear takes the question off a device again.
-	Clear struct{ Address push.AddressID }
+	Clear struct {
+		Address push.AddressID
+		Channel push.Channel
+		Device  device.DeviceID
+	}
 	// Report tells the OP how the request ended.
 	Report struct{}
 )

@@ -79,7 +79,8 @@ type Decision struct {
 	AMR          []string            `json:"amr,omitempty"`        // RFC 8176
 	UserVerified bool                `json:"user_verified,omitempty"`
 	BackedUp     bool                `json:"backed_up,omitempty"`
-	UserCode     string              `json:"user_code,omitempty"` // "verified", never the code
+	UserCode     string              `json:"user_code,omitempty"`     // "verified", never the code
+	ByCapability bool                `json:"by_capability,omitempty"` // a denial from a notification: no session said who it was
 }
 
 // Verdict is a yes or a no.

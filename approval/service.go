@@ -9,8 +9,8 @@ import (
 	"github.com/mitome-ciba/mitome/device"
 )
 
-// Service is what the rest of Mitome may do with requests. All fields are
-// needed; cmd/mitome/wire.go fills them.
+// Service is what the rest of Mitome may do with requests. All fields but
+// WaitForSocket are needed; cmd/mitome/wire.go fills them.
 type Service struct {
 	Store      Store
 	Challenges Challenges
@@ -25,6 +25,9 @@ type Service struct {
 	Issuer     string // Mitome's public URL; the iss of evidence
 	RPID       string // WebAuthn RP ID of the passkeys
 	Now        func() time.Time
+	// WaitForSocket is how long the other addresses of a device wait for its
+	// socket. Zero asks all at once.
+	WaitForSocket time.Duration
 }
 
 // People is what requests need to know of users and devices.

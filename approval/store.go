@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/push"
 )
 
 // Store keeps requests. Package server/store implements it and the ports below;
@@ -76,6 +77,22 @@ type EvidenceStore interface {
 type Listing interface {
 	// ListRequests returns newest first.
 	ListRequests(ctx context.Context, q Query) ([]Listed, error)
+	// Deliveries returns what became of each message about a request, oldest
+	// first, also where the address is no more.
+	Deliveries(ctx context.Context, id RequestID) ([]Delivery, error)
+}
+
+// Delivery is what became of one message to one address of a device.
+type Delivery struct {
+	Kind       string // "notify" or "clear"
+	Channel    push.Channel
+	Device     device.DeviceID
+	DeviceName string // what it is called now; empty if it is erased
+	Outcome    string // in package deliver's words; empty: it has not ended
+	Cause      string // of the last attempt; holds no secret
+	Attempts   int
+	Created    time.Time
+	Ended      time.Time // zero: it has not
 }
 
 // Query chooses requests; a zero field does not restrict.

@@ -32,6 +32,7 @@ type RelyingParty struct {
 	RPID    string   // the domain that passkeys belong to
 	RPName  string   // shown by the platform's passkey dialogue
 	Origins []string // web origins that ceremonies may run on
+	Apps    []string // what Android writes there for an app: android:apk-key-hash:…
 }
 
 // BeginRegistration starts the making of a passkey for the device that e pairs.
@@ -176,7 +177,7 @@ func (rp RelyingParty) VerifyAssertion(creds []Credential, challenge, response [
 // webauthn is the library set up for our rules.
 func (rp RelyingParty) webauthn() (*webauthn.WebAuthn, error) {
 	w, err := webauthn.New(&webauthn.Config{
-		RPID: rp.RPID, RPDisplayName: rp.RPName, RPOrigins: rp.Origins,
+		RPID: rp.RPID, RPDisplayName: rp.RPName, RPOrigins: rp.Origins, RPOpaqueOrigins: rp.Apps,
 		AttestationPreference: protocol.PreferNoAttestation,
 		AuthenticatorSelection: protocol.AuthenticatorSelection{
 			ResidentKey:      protocol.ResidentKeyRequirementPreferred,

@@ -87,12 +87,17 @@ type Addresses interface {
 	// AddAddress stores an address, or refreshes the one of the same target that
 	// the device has, and returns its id. Devices other than those of n.Shared
 	// lose the target, and the device those beyond n.Most that were refreshed
-	// longest ago; its socket is not counted. It returns ErrDeviceNotFound if
-	// the device is revoked.
+	// longest ago; its socket is not counted. An address that is new to the device
+	// is tested by itself; one that is refreshed is not doubtful any more. It returns
+	// ErrDeviceNotFound if the device is revoked.
 	AddAddress(ctx context.Context, n NewAddress, by Actor) (push.AddressID, error)
 	// DropAddress forgets an address of the device; ErrAddressNotFound when it
 	// has none of that id.
 	DropAddress(ctx context.Context, d DeviceID, id push.AddressID, by Actor) error
+	// DoubtAddress writes down whether an address is doubtful, see
+	// push.Address.Doubtful. When a doubt that stands began does not change, and an
+	// address that is not there is no error.
+	DoubtAddress(ctx context.Context, id push.AddressID, doubtful bool) error
 	// TestAddresses has a test message sent to each address of the device, and
 	// returns how many those are.
 	TestAddresses(ctx context.Context, d DeviceID) (int, error)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // ErrChannel means that no sender is configured for the address's channel.
@@ -56,6 +58,9 @@ func (d *Dispatcher) Has(c Channel) bool {
 	_, ok := d.channels[c]
 	return ok
 }
+
+// Channels lists the channels for which there is a sender.
+func (d *Dispatcher) Channels() []Channel { return slices.Sorted(maps.Keys(d.channels)) }
 
 // Check refuses an address that its channel's sender would not call.
 func (d *Dispatcher) Check(a Address) error {

@@ -41,6 +41,10 @@ type Address struct {
 	Key     DeviceKey
 	Since   time.Time // when the device registered it, or last said that it still holds
 	Locale  string    // in which to speak to the device: BCP 47 or an Accept-Language header; may be empty
+
+	// Doubtful is since when nothing that was sent there came through; zero
+	// while, as far as is known, it holds.
+	Doubtful time.Time
 }
 
 // Target is what a channel needs to find a device. It is sealed at rest and

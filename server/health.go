@@ -22,6 +22,7 @@ type Check struct {
 // Health says whether this node is alive and whether it is ready.
 type Health struct {
 	Checks []Check
+	Alarms func() []string // what is wrong though this node is to be sent work; may be nil
 	Log    *slog.Logger
 
 	mu       sync.Mutex
@@ -83,9 +84,14 @@ func (h *Health) live(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "o
 // ready answers whether this node should be sent work.
 func (h *Health) ready(c *gin.Context) {
 	parts, ok := h.status(c.Request.Context())
+	code, out := http.StatusOK, gin.H{"status": "ok", "parts": parts}
 	if !ok {
-		c.JSON(http.StatusServiceUnavailable, gin.H{"status": "failed", "parts": parts})
-		return
+		code, out["status"] = http.StatusServiceUnavailable, "failed"
 	}
-	c.JSON(http.StatusOK, gin.H{"status": "ok", "parts": parts})
+	if h.Alarms != nil {
+		if alarms := h.Alarms(); len(alarms) > 0 {
+			out["alarms"] = alarms
+		}
+	}
+	c.JSON(code, out)
 }

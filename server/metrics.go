@@ -91,6 +91,20 @@ func (m *Metrics) Gauge(name, help string, read func() float64) {
 	}, read))
 }
 
+// PushBroken registers the alarm of one push channel: 1 while its service rejects
+// our credentials.
+func (m *Metrics) PushBroken(channel string, read func() bool) {
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "mitome", Name: "push_broken", Help: "1 while a push service rejects our credentials.",
+		ConstLabels: prometheus.Labels{"channel": channel},
+	}, func() float64 {
+		if read() {
+			return 1
+		}
+		return 0
+	}))
+}
+
 // Backlog is how much the outbox has before it.
 type Backlog struct {
 	Jobs   int       // that have not ended

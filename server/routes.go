@@ -11,6 +11,7 @@ import (
 
 	"github.com/mitome-ciba/mitome/server/adminapi"
 	"github.com/mitome-ciba/mitome/server/deskapi"
+	"github.com/mitome-ciba/mitome/server/links"
 	"github.com/mitome-ciba/mitome/server/opapi"
 	v1 "github.com/mitome-ciba/mitome/server/opapi/v1"
 	"github.com/mitome-ciba/mitome/server/pages"
@@ -35,6 +36,7 @@ const (
 	Anybody Guard = "anybody" // public by intent, and holds no secret
 	Proof   Guard = "proof"   // a DPoP proof; the secret in the body is the right
 	Session Guard = "session" // a session and its proof
+	Holder  Guard = "holder"  // a capability in the body, which is the right to this alone
 	Page    Guard = "page"    // a page of ours asks, and gives no right by that
 	Desk    Guard = "desk"    // a user who has just signed in at her OP
 	SignIn  Guard = "sign-in" // the OP says who it is
@@ -68,6 +70,7 @@ var routes = []Route{
 	{Devices, "DELETE", "/v1/session", Session},
 	{Devices, "POST", "/v1/requests/:id/challenge", Session},
 	{Devices, "POST", "/v1/requests/:id/decision", Session},
+	{Devices, "POST", "/v1/requests/:id/deny", Holder},
 	{Devices, "GET", "/v1/devices", Session},
 	{Devices, "PATCH", "/v1/devices/:id", Session},
 	{Devices, "DELETE", "/v1/devices/:id", Session},
@@ -87,6 +90,9 @@ var routes = []Route{
 	{Devices, "GET", "/signin/:op", SignIn},
 	{Devices, "GET", "/signin/callback", SignIn},
 	{Devices, "GET", "/.well-known/jwks.json", Anybody},
+	{Devices, "GET", "/.well-known/apple-app-site-association", Anybody},
+	{Devices, "GET", "/.well-known/assetlinks.json", Anybody},
+	{Devices, "GET", "/.well-known/webauthn", Anybody},
 
 	{Devices, "GET", "/", Anybody}, // to a stranger it says how to pair
 	{Devices, "GET", "/requests/:id", Known},
@@ -137,6 +143,7 @@ var routes = []Route{
 type Routers struct {
 	User    *userapi.Handler
 	Pages   *pages.Handler
+	Links   links.Files
 	Desk    *deskapi.Handler
 	SignIn  *signin.Handler
 	OPs     *opapi.Handler
@@ -178,6 +185,7 @@ func (r Routers) Build() (map[string]*gin.Engine, error) {
 func (r Routers) mountDevices(e *gin.Engine) error {
 	r.SignIn.Mount(e)
 	r.Pages.Mount(e)
+	r.Links.Mount(e)
 	return errors.Join(
 		publish(e, "/openapi.json", r.User.Mount(e, &e.RouterGroup)),
 		publish(e, "/v1/desk/openapi.json", r.Desk.Mount(e, &e.RouterGroup)))

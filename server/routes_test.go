@@ -16,8 +16,10 @@ import (
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/approval/op"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/push/websocket"
 	"github.com/mitome-ciba/mitome/server/adminapi"
 	"github.com/mitome-ciba/mitome/server/deskapi"
+	"github.com/mitome-ciba/mitome/server/links"
 	"github.com/mitome-ciba/mitome/server/opapi"
 	v1 "github.com/mitome-ciba/mitome/server/opapi/v1"
 	"github.com/mitome-ciba/mitome/server/pages"
@@ -54,11 +56,17 @@ func guarded(t *testing.T) map[string]*gin.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files, err := links.New(links.Apps{IOS: []string{"TEAM123456.org.example.mitome"}, Android: []links.Android{{Package: "org.example.mitome"}}, Origins: []string{"https://id.example.net"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	browsers := &session.Keeper{PublicURL: "https://mitome.example", Now: time.Now}
 	out, err := Routers{
+		Links: files,
 		Pages: &pages.Handler{UI: ui, Sessions: browsers, Desks: browsers, Log: quiet, Now: time.Now},
 		User: &userapi.Handler{
 			Sessions: &session.Keeper{PublicURL: "https://mitome.example", Now: time.Now},
+			Sockets:  &websocket.Hub{},
 			Keys:     func() ([]byte, error) { return []byte(`{"keys":[]}`), nil },
 		},
 		Desk: &deskapi.Handler{Sessions: &session.Keeper{PublicURL: "https://mitome.example", Now: time.Now}},
@@ -79,7 +87,7 @@ func guarded(t *testing.T) map[string]*gin.Engine {
 
 // refusal is what a guard answers to a call that brings nothing.
 var refusal = map[Guard]int{
-	Anybody: 200, Known: 303, Sink: 204, Reach: 200, Page: 403, Desk: 401, SignIn: 400, Proof: 401, Session: 401, Dialect: 401, Key: 401, Bearer: 401,
+	Anybody: 200, Known: 303, Sink: 204, Reach: 200, Page: 403, Desk: 401, SignIn: 400, Proof: 401, Session: 401, Holder: 422, Dialect: 401, Key: 401, Bearer: 401,
 }
 
 // TestGuards walks the routers and calls each route with nothing, and with

@@ -310,6 +310,14 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("no outbox: got %d %s", code, d)
 	}
 	h.worker("outbox").Store(true)
+	h.Alarms = func() []string { return []string{"fcm"} }
+	if code, body := get("/readyz"); code != 200 || !strings.Contains(body, `"alarms":["fcm"]`) {
+		t.Errorf("an alarm: got %d %s; it says so, and stays in service", code, body)
+	}
+	h.Alarms = func() []string { return nil }
+	if _, body := get("/readyz"); strings.Contains(body, "alarms") {
+		t.Errorf("no alarm: got %s", body)
+	}
 	h.stopping.Store(true)
 	if code, _ := get("/readyz"); code != 503 {
 		t.Errorf("stopping: got %d", code)

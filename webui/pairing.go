@@ -38,6 +38,7 @@ type Device struct {
 	Paired             time.Time
 	ActiveAt           time.Time
 	Used               time.Time // zero: not since it was paired
+	Doubtful           time.Time // since when notifications may not arrive; zero: they do
 }
 
 // ISO is a time as <time datetime> wants it.

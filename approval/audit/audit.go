@@ -40,7 +40,7 @@ const (
 	DeviceCancelled  Word = "device.cancelled" // an older device said no
 	DeviceLost       Word = "device.lost"      // another device of the user reported it
 	AddressAdded     Word = "device.address_added"
-	AddressRemoved   Word = "device.address_removed" // by the device itself, or another took the target over
+	AddressRemoved   Word = "device.address_removed" // dropped by the device, taken over by another, too many, or gone
 )
 
 // Entry is one row of the log. It names things by id and holds no secret, no

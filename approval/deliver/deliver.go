@@ -48,6 +48,7 @@ const (
 	Absent Outcome = "absent" // nobody listens at the address; the device asks when it connects
 	Gone   Outcome = "gone"   // the address was dead and is removed
 	Broken Outcome = "broken" // our credentials were rejected
+	Unfit  Outcome = "unfit"  // the channel never takes it
 	Late   Outcome = "late"   // the channel did not take it while it mattered
 
 	NotRelayed = Outcome(approval.ReportNotRelayed)

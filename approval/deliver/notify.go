@@ -22,9 +22,11 @@ type Push struct {
 	Addresses Addresses
 	Notices   Notices
 	Seal      func(push.DeviceKey, []byte) ([]byte, error)
-	Send      func(context.Context, push.Address, push.Message) error // push.Dispatcher's
-	Backoff   func(attempts int) time.Duration
-	Now       func() time.Time
+	// Capability is what a device denies a request by; approval.Service's.
+	Capability func(approval.RequestID, device.DeviceID) (approval.Secret, error)
+	Send       func(context.Context, push.Address, push.Message) error // push.Dispatcher's
+	Backoff    func(attempts int) time.Duration
+	Now        func() time.Time
 }
 
 // Prospects is where it is read whether a request still waits.
@@ -39,7 +41,7 @@ type Prospects interface {
 // Notices is what messages say, as bytes for the device. Package approval/show
 // implements it.
 type Notices interface {
-	Asks(r approval.Request, locale string) ([]byte, error)
+	Asks(r approval.Request, locale string, capability approval.Secret) ([]byte, error)
 	Says(kind, key, locale string) ([]byte, error)
 }
 
@@ -50,6 +52,7 @@ type Addresses interface {
 	Address(ctx context.Context, id push.AddressID) (push.Address, device.Device, error)
 	// RemoveAddress forgets an address. Doing it twice is no error.
 	RemoveAddress(ctx context.Context, id push.AddressID) error
+	device.Doubts
 }
 
 // Notify asks one device. Nobody is asked about what is settled or over.
@@ -83,7 +86,7 @@ func (p *Push) send(ctx context.Context, j Job, kind push.Kind, deadline time.Ti
 	if left <= 0 {
 		return Result{Outcome: Late, Cause: "no time left"}
 	}
-	a, _, err := p.Addresses.Address(ctx, j.Address)
+	a, d, err := p.Addresses.Address(ctx, j.Address)
 	switch {
 	case errors.Is(err, device.ErrDeviceNotFound): // also if its device is revoked
 		return Result{Outcome: Moot, Cause: "address was removed"}
@@ -91,37 +94,43 @@ func (p *Push) send(ctx context.Context, j Job, kind push.Kind, deadline time.Ti
 		return retry(p.Now(), deadline, p.Backoff(j.Attempts), Result{Outcome: Late, Cause: fmt.Sprintf("read address: %v", err)})
 	}
 	m := push.Message{Kind: kind, Key: string(j.Request), TTL: left}
-	unsaid := p.say(ctx, a, &m)
+	unsaid := p.say(ctx, d.ID, a, &m)
 	err = p.Send(ctx, a, m)
 	switch {
 	case err == nil:
-		return Result{Outcome: Done, Cause: unsaid}
+		return p.judge(ctx, a, Result{Outcome: Done, Cause: unsaid})
 	case errors.Is(err, push.ErrAbsent):
 		return Result{Outcome: Absent}
 	case errors.Is(err, push.ErrGone):
 		return p.remove(ctx, j, err)
-	case errors.Is(err, push.ErrBroken), errors.Is(err, push.ErrChannel), errors.Is(err, push.ErrUnfit):
+	case errors.Is(err, push.ErrUnfit):
+		return p.judge(ctx, a, Result{Outcome: Unfit, Cause: err.Error()})
+	case errors.Is(err, push.ErrBroken), errors.Is(err, push.ErrChannel):
 		return Result{Outcome: Broken, Cause: err.Error()}
 	}
 	end := Result{Outcome: Late, Cause: err.Error()}
 	asked := push.RetryAfter(err)
 	if asked >= deadline.Sub(p.Now()) {
-		return end // to come back sooner than asked would only make it worse
+		return p.judge(ctx, a, end) // to come back sooner than asked would only make it worse
 	}
-	return retry(p.Now(), deadline, max(asked, p.Backoff(j.Attempts)), end)
+	next := retry(p.Now(), deadline, max(asked, p.Backoff(j.Attempts)), end)
+	if next.Outcome == "" {
+		next.Again = max(next.Again, asked) // also where that leaves less than the last chance
+	}
+	return p.judge(ctx, a, next)
 }
 
 // say puts into m what it says, sealed to the device; a device without a key has
 // the generic title. What goes wrong is returned for the operator and hinders
 // nothing: a device that is woken and told nothing asks what there is.
-func (p *Push) say(ctx context.Context, a push.Address, m *push.Message) (unsaid string) {
+func (p *Push) say(ctx context.Context, d device.DeviceID, a push.Address, m *push.Message) (unsaid string) {
 	if m.Kind == push.Show {
 		m.Generic = show.PushRequest
 	}
 	if a.Key.IsZero() {
 		return ""
 	}
-	text, err := p.text(ctx, a, *m)
+	text, err := p.text(ctx, d, a.Locale, *m)
 	if err == nil {
 		m.Sealed, err = p.Seal(a.Key, text)
 	}
@@ -131,15 +140,21 @@ func (p *Push) say(ctx context.Context, a push.Address, m *push.Message) (unsaid
 	return ""
 }
 
-func (p *Push) text(ctx context.Context, a push.Address, m push.Message) ([]byte, error) {
+// text is what m says to device d. It holds the capability to deny, so it may leave
+// as ciphertext only.
+func (p *Push) text(ctx context.Context, d device.DeviceID, locale string, m push.Message) ([]byte, error) {
 	if m.Kind != push.Show {
-		return p.Notices.Says(string(m.Kind), m.Key, a.Locale)
+		return p.Notices.Says(string(m.Kind), m.Key, locale)
 	}
 	r, err := p.Requests.Request(ctx, approval.RequestID(m.Key))
 	if err != nil {
 		return nil, fmt.Errorf("read request: %w", err)
 	}
-	return p.Notices.Asks(r, a.Locale)
+	capability, err := p.Capability(r.ID, d)
+	if err != nil {
+		return nil, err
+	}
+	return p.Notices.Asks(r, locale, capability)
 }
 
 // remove forgets a dead address. If that fails the job is over all the same: the

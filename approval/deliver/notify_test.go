@@ -30,7 +30,7 @@ func TestNotifyOutcomes(t *testing.T) {
 		{"nobody listens", wrapped(push.ErrAbsent), 0, deliver.Absent, 0},
 		{"dead", wrapped(push.ErrGone), 0, deliver.Gone, 0},
 		{"our credentials", wrapped(push.ErrBroken), 0, deliver.Broken, 0},
-		{"does not fit the channel", wrapped(push.ErrUnfit), 0, deliver.Broken, 0},
+		{"does not fit the channel", wrapped(push.ErrUnfit), 0, deliver.Unfit, 0},
 		{"no such channel", wrapped(push.ErrChannel), 0, deliver.Broken, 0},
 		{"later", push.Later(0, nil), 0, again, time.Second},
 		{"later, as it says", push.Later(7*time.Second, nil), 0, again, 7 * time.Second},
@@ -137,5 +137,24 @@ func TestClear(t *testing.T) {
 				t.Errorf("much later: got %+v, sent %d; want it late and not sent", got, len(w.sent))
 			}
 		})
+	}
+}
+
+// TestALastChanceIsNotSooner: a service that says when to come back is not called
+// before that, also where the backoff would leave no time.
+func TestALastChanceIsNotSooner(t *testing.T) {
+	w := newWorld(t)
+	d := w.device()
+	r := w.request(d.User, d.Addresses[0].ID)
+	w.clock = r.ExpiresAt.Add(-3 * time.Second)
+	j := job(w.claim())
+	j.Attempts = 3 // the backoff is 4 s
+	w.phone = push.Later(2500*time.Millisecond, nil)
+	if got := w.push().Notify(t.Context(), j); got.Outcome != "" || got.Again != 2500*time.Millisecond {
+		t.Errorf("got %+v, want again after 2.5 s", got)
+	}
+	w.phone = push.Later(0, nil)
+	if got := w.push().Notify(t.Context(), j); got.Outcome != "" || got.Again != 2*time.Second {
+		t.Errorf("got %+v, want again a second before the end", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,13 +71,14 @@ type line struct {
 	browser  *webpushtest.Subscription
 	native   ecetest.Device
 	shower   *show.Shower
+	keys     *seal.Ring
 	seen     bytes.Buffer // by all channels but Web Push, which keeps its own
 	sealed   [][]byte     // by the same
 	handlers map[string]func(outbox.Job) string
 }
 
 func newLine(t *testing.T) *line {
-	l := &line{world: newWorld(t), service: webpushtest.New(t), native: ecetest.New()}
+	l := &line{world: newWorld(t), service: webpushtest.New(t), native: ecetest.New(), keys: seal.New()}
 	people := devicetest.Stores{Users: l.DB, Devices: l.DB, Enrollments: l.DB, Ceremonies: l.DB}
 	s := session.Session{ID: "s1", CreatedAt: l.clock, ExpiresAt: l.clock.Add(time.Hour)}
 	if err := l.CreateSession(t.Context(), s); err != nil {
@@ -93,7 +95,22 @@ func newLine(t *testing.T) *line {
 	}
 	l.add(push.Address{ID: push.AddressID(rand.Text()), Channel: push.FCM, Target: "of an app without a key"})
 	l.wire()
+	l.untried()
 	return l
+}
+
+// untried ends the tests that new addresses have by themselves, unsent.
+func (l *line) untried() {
+	l.t.Helper()
+	jobs, err := l.ClaimJobs(l.t.Context(), 10, outbox.DefaultLease)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, j := range jobs {
+		if err := l.FinishJob(l.t.Context(), j, outbox.Done, ""); err != nil {
+			l.t.Fatal(err)
+		}
+	}
 }
 
 func (l *line) add(a push.Address) {
@@ -128,6 +145,7 @@ func (l *line) wire() {
 	sealed := func(k push.DeviceKey, text []byte) ([]byte, error) { return ece.Seal(k, text, ece.Size) }
 	p := &deliver.Push{
 		Requests: l.DB, Addresses: l.DB, Notices: l.shower, Seal: sealed, Send: dispatcher.Send, Backoff: outbox.Backoff, Now: l.now,
+		Capability: (&approval.Service{Codes: l.keys}).Capability,
 	}
 	n := &notice.Teller{Addresses: l.DB, Says: l.shower.Says, Seal: sealed, Send: dispatcher.Send, Backoff: outbox.Backoff, Now: l.now}
 	told := func(j outbox.Job) notice.Job {
@@ -167,7 +185,7 @@ func (l *line) ask() approval.Request {
 		l.t.Fatal(err)
 	}
 	svc := &approval.Service{
-		Store: l.DB, People: &device.Service{Users: l.DB, Devices: l.DB}, Codes: seal.New(), Policy: rules, Now: l.now,
+		Store: l.DB, People: &device.Service{Users: l.DB, Devices: l.DB}, Codes: l.keys, Policy: rules, Now: l.now,
 	}
 	details := `[{"type":"payment_initiation","instructedAmount":{"currency":"EUR","amount":"` + amount + `"}}]`
 	r, err := svc.Accept(l.t.Context(), approval.Ask{
@@ -263,8 +281,14 @@ func TestTheDeviceReads(t *testing.T) {
 		t.Fatalf("the browser got %+v", got)
 	}
 	id := string(r.ID)
+	capability, err := (&approval.Service{Codes: l.keys}).Capability(r.ID, l.device.ID)
+	if err != nil || bytes.Contains(slices.Concat(l.service.Seen(), l.seen.Bytes()), []byte(capability)) {
+		t.Errorf("the capability went out in clear, or there is none: %v", err)
+	}
+	asks := clientName + " asks for your approval"
 	want := []show.Notice{
-		{Version: 1, Kind: "show", Key: id, URL: "/requests/" + id, Title: clientName + " asks for your approval", Body: message,
+		{Version: 1, Kind: "show", Key: id, URL: "/requests/" + id, Title: asks, Short: asks, Capability: string(capability),
+			Body:      message + "\nYou will be asked for the code that the other screen shows.",
 			ExpiresAt: r.ExpiresAt.UTC().Truncate(time.Second), Code: true, Deny: "Deny", Open: "Open"},
 		{Version: 1, Kind: "clear", Key: id, URL: "/", Title: "This request is over"},
 		{Version: 1, Kind: "test", Key: "test", URL: "/", Title: "This device can receive requests"},

@@ -80,6 +80,8 @@ type Deps struct {
 type About struct {
 	Subject  string // the OP's own name for the user
 	Evidence string // JWS of the decision; empty where nobody decided
+	// DeliveredTo is how many of the user's addresses took the request, by channel.
+	DeliveredTo map[string]int
 }
 
 // Kind opens one kind of connection. Decode fills the kind's own Config from

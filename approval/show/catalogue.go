@@ -98,6 +98,11 @@ func (s *speaker) fill(key, client string) string {
 	return s.localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: map[string]string{"client": client}})
 }
 
+// both is the text under key, about whoever asks and what for.
+func (s *speaker) both(key, client, message string) string {
+	return s.localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: map[string]string{"client": client, "message": message}})
+}
+
 // count is the text under key for n things.
 func (s *speaker) count(key string, n int) string {
 	return s.localize(&i18n.LocalizeConfig{MessageID: key, PluralCount: n})

@@ -2,6 +2,7 @@ package show_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -22,11 +23,15 @@ func noticeOf(t *testing.T, text []byte, err error) show.Notice {
 	return n
 }
 
+// capability is as long as a true one.
+const capability = approval.Secret("AAAAAAAAAAAAAAAAAAAAAAAAAA.aaaaaaaa.AAAAAAAAAAAAAAAAAAAAAA")
+
 func TestAsks(t *testing.T) {
-	text, err := shower(t).Asks(request(), "ja")
+	text, err := shower(t).Asks(request(), "ja", "D1.k1.mac")
 	want := show.Notice{
 		Version: 1, Kind: "show", Key: "R1", URL: "/requests/R1", Title: "Flower Shopから承認の依頼があります", Body: "Pay 100 EUR to Alice",
 		ExpiresAt: time.Date(2026, 3, 1, 3, 2, 0, 0, time.UTC), Deny: "拒否する", Open: "開く",
+		Short: "Flower Shop：Pay 100 EUR to Alice", Capability: "D1.k1.mac",
 	}
 	if diff := cmp.Diff(want, noticeOf(t, text, err)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -68,7 +73,7 @@ func TestAsksWithin(t *testing.T) {
 			c.Push = tt.detail
 			s.Connections["corp"] = c
 			tt.change(&r)
-			text, err := s.Asks(r, "en")
+			text, err := s.Asks(r, "en", capability)
 			if n := noticeOf(t, text, err); n.Title != tt.title || n.Body != tt.body {
 				t.Errorf("got %q, %q; want %q, %q", n.Title, n.Body, tt.title, tt.body)
 			}
@@ -80,9 +85,52 @@ func TestAsksWithin(t *testing.T) {
 func TestAsksForCode(t *testing.T) {
 	r := request()
 	r.Code = approval.Code{Source: approval.CodeUserCode, KeyID: "k1", MAC: []byte("mac-of-the-code")}
-	text, err := shower(t).Asks(r, "en")
-	if n := noticeOf(t, text, err); !n.Code || strings.Contains(string(text), "mac") {
+	text, err := shower(t).Asks(r, "en", capability)
+	n := noticeOf(t, text, err)
+	if !n.Code || strings.Contains(string(text), "mac") || n.Body != "Pay 100 EUR to Alice\nYou will be asked for the code that the other screen shows." {
 		t.Errorf("got %s", text)
+	}
+	r.BindingMessage = "" // it is what must be typed
+	text, err = shower(t).Asks(r, "en", capability)
+	if n := noticeOf(t, text, err); n.Body != "You will be asked for the code that the other screen shows." {
+		t.Errorf("got %s", text)
+	}
+}
+
+// TestAsksInOneLine: a watch's one line says who and what together, or who, or
+// that something waits; never a message without who says it, and never half of one.
+func TestAsksInOneLine(t *testing.T) {
+	for _, tt := range []struct {
+		name, client, message string
+		detail                show.PushDetail
+		want                  string
+	}{
+		{"both", "Flower Shop", "Pay 100 EUR", "", "Flower Shop: Pay 100 EUR"},
+		{"40 characters", "Shop", strings.Repeat("送", 34), "", "Shop: " + strings.Repeat("送", 34)},
+		{"41 characters", "Shop", strings.Repeat("送", 35), "", "Shop asks for your approval"},
+		{"a long name", strings.Repeat("n", 30), "Pay 100 EUR", "", "A request is waiting for your answer"},
+		{"no message", "Shop", "", "", "Shop asks for your approval"},
+		{"who asks only", "Shop", "Pay 100 EUR", show.PushClient, "Shop asks for your approval"},
+		{"nothing", "Shop", "Pay 100 EUR", show.PushNone, "A request is waiting for your answer"},
+		{"a template", "Shop", "{{.client}}", "", "Shop: {{.client}}"},
+	} {
+		s, r := shower(t), request()
+		c := s.Connections["corp"]
+		c.Push = tt.detail
+		s.Connections["corp"] = c
+		r.ClientName, r.BindingMessage = tt.client, tt.message
+		text, err := s.Asks(r, "en", capability)
+		if n := noticeOf(t, text, err); n.Short != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, n.Short, tt.want)
+		}
+	}
+}
+
+// TestNoticePrintsNoCapability: a notice that is logged by accident denies nothing.
+func TestNoticePrintsNoCapability(t *testing.T) {
+	n := show.Notice{Kind: "show", Key: "R1", Capability: "the-right-to-deny", Body: "the message"}
+	if text := fmt.Sprintf("%v %+v %#v %s", n, n, n, n); strings.Contains(text, "the-") || strings.Contains(text, "the message") {
+		t.Errorf("it prints as %s", text)
 	}
 }
 

@@ -185,6 +185,38 @@ func answerOffline(p *people) {
 	q.Told("SUCCEED")
 }
 
+// returnByTicket: a page whose line breaks connects again, with the ticket that it
+// was given, and hears of what comes then.
+func returnByTicket(p *people) {
+	phone := p.paired("corp", "aiko", "Pixel")
+	phone.Before(`const Real = WebSocket;
+		window.tries = [];
+		window.WebSocket = class extends Real {
+			constructor(url, names) {
+				super(url, names);
+				tries.push([names].flat());
+				window.line = this;
+				this.addEventListener('message', (ev) => {
+					if (JSON.parse(ev.data).type === 'ticket') window.ticketed = true;
+				});
+			}
+		};`)
+	phone.Open(p.URL + "/")
+	phone.UntilTrue("a ticket", `window.ticketed`)
+	browsertest.Eval[bool](phone, `line.close() || true`)
+	phone.UntilTrue("the socket anew", `tries.length > 1 && line.readyState === 1`)
+	tries := browsertest.Eval[[][]string](phone, `tries`)
+	again := tries[len(tries)-1]
+	if len(tries[0]) != 1 || len(again) != 2 || !strings.HasPrefix(again[1], "ticket.") {
+		p.t.Errorf("it named %q, and then %q", tries[0], again)
+	}
+	q := p.Ask("corp", "aiko")
+	p.asked(phone)
+	phone.Click("button", "Approve")
+	phone.Stage("approved")
+	q.Told("SUCCEED")
+}
+
 func pollWithoutSockets(p *people) {
 	p.Block()
 	first, second := p.paired("corp", "aiko", "Pixel"), p.paired("corp", "aiko", "Tablet")

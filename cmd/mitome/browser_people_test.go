@@ -35,6 +35,7 @@ func TestPeople(t *testing.T) {
 		{"revoked while open", revokeOpen},
 		{"offline", answerOffline},
 		{"sockets blocked", pollWithoutSockets},
+		{"socket broken", returnByTicket},
 		{"link without a session", unlockFirst},
 		{"link from another site", comeFromElsewhere},
 		{"cookies", checkCookies},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ func TestNotified(t *testing.T) {
 		do   func(*people)
 	}{
 		{"asked, denied, cleared by push", answerByPush},
+		{"seen on the page, or pushed", seenOrPushed},
 		{"deny from the notification", denyNotice},
 		{"open from the notification", openNotice},
 		{"a clear closes it", clearNotice},
@@ -28,8 +30,10 @@ func TestNotified(t *testing.T) {
 		{"what is old, odd or from elsewhere", oddPushes},
 		{"the button", switchOn},
 		{"two devices, and an address that changes", moveAddress},
+		{"the server's key was replaced", replaceKey},
 		{"blocked, missing", notNotified},
 		{"answered on the page, and signed out", silenced},
+		{"a push service that fails", pushedInVain},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -62,6 +66,7 @@ func answerByPush(p *people) {
 	text, _ = otherSub.pushed("show")
 	other.Push(text)
 	other.Shows(1)
+	phone.ClearCookies() // what the push brought denies without a session
 	worker.Press(said.Key, "deny")
 	q.Told("UNAUTHORIZED")
 	worker.Shows(0)
@@ -206,7 +211,7 @@ func denyInVain(p *people) {
 	phone, worker := p.notified()
 	q := p.Ask("corp", "aiko")
 	id := newest(phone)
-	worker.Push(says("show", id))
+	worker.Push(says("show", id, "capability", "that.is.none"))
 	worker.Shows(1)
 	phone.ClearCookies()
 	worker.Press(id, "deny")
@@ -356,4 +361,29 @@ func silenced(p *people) {
 	if !browsertest.Eval[bool](phone, `navigator.serviceWorker.ready.then((r) => r.pushManager.getSubscription()).then((s) => s === null)`) {
 		p.t.Error("a browser that is signed out is subscribed")
 	}
+}
+
+// pushedInVain: a page that is open hears of a request, and one that is opened
+// finds it, whatever the push service does.
+func pushedInVain(p *people) {
+	phone, _, sub := p.subscribed("Pixel")
+	tablet, _, other := p.subscribed("Tablet")
+	for _, s := range []subscription{sub, other} {
+		s.service.Answer(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(http.StatusInternalServerError)
+			return true
+		})
+	}
+	tablet.Open("about:blank")
+	q := p.Ask("corp", "aiko", "binding_message", "Order 88-1047")
+	id := newest(phone)
+	tablet.Open(p.URL + "/")
+	if found := newest(tablet); found != id {
+		p.t.Errorf("the page that was opened finds %s, want %s", found, id)
+	}
+	p.asked(tablet)
+	tablet.Click("button", "Approve")
+	tablet.Stage("approved")
+	q.Told("SUCCEED")
+	phone.UntilTrue("the request to leave the other page", `!document.querySelector('#waiting a')`)
 }

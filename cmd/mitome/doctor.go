@@ -222,5 +222,6 @@ func (x *examination) public() {
 	p.CheckNames(x.report)
 	if x.started {
 		p.Check(x.app.ctx, x.report, x.call)
+		doctor.CheckLinks(x.app.ctx, x.report, x.call, linkURLs(c))
 	}
 }

@@ -40,10 +40,14 @@ func (h healthCmd) Run(a *app) error {
 }
 
 func healthLine(r doctor.Ready) string {
-	if r.Status == "ok" {
-		return "ready"
+	line := "ready"
+	if r.Status != "ok" {
+		line = "not ready: " + strings.Join(r.Failed(), ", ")
 	}
-	return "not ready: " + strings.Join(r.Failed(), ", ")
+	for _, alarm := range r.Alarms {
+		line += "\nalarm: " + plain(alarm)
+	}
+	return line
 }
 
 // metricsOf is the listener that says how the node is.

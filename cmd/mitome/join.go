@@ -87,14 +87,27 @@ func (c counted) count(r approval.Request) {
 	}
 }
 
-// countSends counts what comes of each attempt to reach a device.
-func countSends(send func(context.Context, push.Address, push.Message) error, m *server.Metrics) func(context.Context, push.Address, push.Message) error {
+// watchSends counts what comes of each attempt to reach a device, and has the
+// alarm hear it.
+func watchSends(send sendFunc, m *server.Metrics, alarm *push.Alarm) sendFunc {
 	return func(ctx context.Context, a push.Address, msg push.Message) error {
 		err := send(ctx, a, msg)
 		m.Delivery(string(a.Channel), sendOutcome(err))
+		alarm.Heard(ctx, a.Channel, err)
 		return err
 	}
 }
+
+// alarms says which channels are broken, to whoever asks how this node is.
+func alarms(a *push.Alarm) (out []string) {
+	for _, c := range a.Broken() {
+		out = append(out, "the service of push channel "+string(c)+" rejects our credentials")
+	}
+	return out
+}
+
+// sendFunc is [push.Dispatcher.Send].
+type sendFunc = func(context.Context, push.Address, push.Message) error
 
 // sendOutcome is an attempt's error in one word.
 func sendOutcome(err error) string {
@@ -105,8 +118,12 @@ func sendOutcome(err error) string {
 		return "absent"
 	case errors.Is(err, push.ErrGone):
 		return "gone"
-	case errors.Is(err, push.ErrBroken), errors.Is(err, push.ErrChannel):
+	case errors.Is(err, push.ErrBroken):
 		return "broken"
+	case errors.Is(err, push.ErrUnfit):
+		return "unfit"
+	case errors.Is(err, push.ErrChannel):
+		return "off"
 	}
 	return "later"
 }

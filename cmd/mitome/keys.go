@@ -20,6 +20,7 @@ type keysCmd struct {
 	Reseal keysReseal `cmd:"" help:"Seal everything anew under the current key, so that old keys can be dropped."`
 	Drop   keysDrop   `cmd:"" help:"Forget an old key for ever. Refused while something needs it."`
 	Public keysPublic `cmd:"" help:"Print the public keys of evidence (JWKS), as the server publishes them."`
+	VAPID  keysVAPID  `cmd:"" name:"vapid" help:"The key of Web Push."`
 }
 
 type (
@@ -151,6 +152,31 @@ func (keysReseal) Run(a *app) error {
 		return err
 	}
 	return a.show(map[string]int{"resealed": n}, func() { fmt.Fprintf(a.out, "Sealed %d value(s) under the current key.\n", n) })
+}
+
+type keysVAPID struct {
+	Replace keysVAPIDReplace `cmd:"" help:"Make a new key of Web Push, because the old one is in other hands. Each browser is notified again once it has opened Mitome."`
+}
+
+type keysVAPIDReplace struct{}
+
+// Run puts a new key of Web Push into the file. The old one is forgotten: whoever
+// has it can make every browser that is bound to it show something.
+func (keysVAPIDReplace) Run(a *app) error {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	r, err := ring(c)
+	if err != nil {
+		return err
+	}
+	r.ReplaceWebPush(time.Now())
+	if err := r.Save(c.KeysFile); err != nil {
+		return err
+	}
+	a.say("Web Push has a new key in %s. Give the file to every node and restart them now. Each browser is notified again once it has opened Mitome.", c.KeysFile)
+	return nil
 }
 
 type keysDrop struct {

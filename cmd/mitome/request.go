@@ -100,5 +100,27 @@ func (a *app) showRequest(r adminapi.Request) error {
 		for _, l := range lines {
 			fmt.Fprintf(a.out, "%-16s %s\n", l[0], plain(l[1]))
 		}
+		a.showDeliveries(r.Deliveries)
 	})
+}
+
+// showDeliveries writes what became of each message to the user's devices.
+func (a *app) showDeliveries(deliveries []adminapi.Delivery) {
+	if len(deliveries) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, d := range deliveries {
+		device := d.DeviceName
+		if device == "" {
+			device = d.Device
+		}
+		at := d.EndedAt
+		if at.IsZero() {
+			at = d.CreatedAt
+		}
+		rows = append(rows, []string{d.Kind, d.Channel, device, d.Outcome, fmt.Sprint(d.Attempts), when(at), d.Cause})
+	}
+	fmt.Fprintln(a.out)
+	a.table([]string{"DELIVERY", "CHANNEL", "DEVICE", "OUTCOME", "ATTEMPTS", "WHEN", "CAUSE"}, rows)
 }

@@ -141,12 +141,17 @@ func (c userDeviceList) Run(a *app) error {
 	})
 }
 
-// stateOf is a device's state, with the end of it where that is known.
+// stateOf is a device's state, with the end of it where that is known, and
+// whether notifications reach it.
 func stateOf(d adminapi.Device) string {
-	if d.ActiveAt == nil {
-		return d.State
+	state := d.State
+	if d.ActiveAt != nil {
+		state += " until " + when(*d.ActiveAt)
 	}
-	return d.State + " until " + when(*d.ActiveAt)
+	if d.DoubtfulSince != nil {
+		state += ", not notified since " + when(*d.DoubtfulSince)
+	}
+	return state
 }
 
 // used is when a device last did something.

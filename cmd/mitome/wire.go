@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mitome-ciba/mitome/approval"
@@ -122,6 +123,7 @@ type node struct {
 	acks     *op.Acks
 	hub      *websocket.Hub
 	push     *push.Dispatcher
+	alarm    *push.Alarm
 	views    *show.Shower
 	people   *device.Service
 	requests *approval.Service
@@ -133,7 +135,7 @@ type node struct {
 func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (*node, error) {
 	n := &node{config: c, log: log, db: db, keys: keys, metrics: server.NewMetrics(version()), acks: &op.Acks{}}
 	var faults config.Faults
-	if n.adapters, faults = openOPs(c, log, n.about); len(faults) > 0 {
+	if n.adapters, faults = openOPs(c, log, n.told); len(faults) > 0 {
 		return nil, configFaults{faults}
 	}
 	signing := keys.PublicKeys().Keys // the current one first
@@ -145,7 +147,7 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 	n.people = &device.Service{
 		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Now: time.Now,
 		Gestures: db, Passkeys: db, Addresses: db, CoolingOff: c.Pairing.CoolingOff, MaxDevices: c.Pairing.MaxDevices,
-		RP:          device.RelyingParty{RPID: c.RPID, RPName: c.RPName, Origins: []string{c.PublicURL}},
+		RP:          relyingParty(c),
 		CheckTarget: func(a push.Address) error { return n.push.Check(a) },
 	}
 	book, views, err := n.rules()
@@ -156,12 +158,13 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 	n.requests = &approval.Service{
 		Store: counted{db, n.metrics}, Challenges: db, Failures: db, Past: db, People: n.people, Passkeys: n.people,
 		Codes: keys, Policy: book, Views: views, Signer: n.signer,
-		Issuer: c.PublicURL, RPID: c.RPID, Now: time.Now,
+		Issuer: c.PublicURL, RPID: c.RPID, Now: time.Now, WaitForSocket: c.Push.SocketFirst(),
 	}
 	n.hub = &websocket.Hub{
-		Bus: db, Revoked: n.revokedSince, Origin: c.PublicURL, Alone: c.Database.Alone(),
+		Bus: db, Changes: n.changesSince, TicketKey: keys.TicketKey(), Origin: c.PublicURL, Alone: c.Database.Alone(),
 		Log: log, Observe: func(e websocket.Event) { n.metrics.Socket(string(e)) },
 	}
+	n.alarm = &push.Alarm{Log: log, Now: time.Now}
 	n.push, err = n.dispatcher()
 	return n, err
 }
@@ -185,12 +188,12 @@ func (n *node) rules() (*policy.Book, *show.Shower, error) {
 	return book, &show.Shower{Catalogue: words, Connections: shown}, nil
 }
 
-// revokedSince is the store's answer in the words of the hub.
-func (n *node) revokedSince(ctx context.Context, t time.Time) ([]string, error) {
-	ids, err := n.db.RevokedSince(ctx, t)
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = string(id)
+// changesSince is the store's answer in the words of the hub.
+func (n *node) changesSince(ctx context.Context, t time.Time) ([]websocket.Change, error) {
+	changes, err := n.db.ChangedSince(ctx, t)
+	out := make([]websocket.Change, len(changes))
+	for i, c := range changes {
+		out[i] = websocket.Change{Session: string(c.Session), Device: string(c.Device)}
 	}
 	return out, err
 }
@@ -200,12 +203,19 @@ func (n *node) server() (*server.Server, error) {
 	worker := n.worker()
 	health := &server.Health{Log: n.log, Checks: []server.Check{
 		{Name: "database", Do: n.db.Ping}, {Name: "schema", Do: n.schema},
-	}}
+	}, Alarms: func() []string { return alarms(n.alarm) }}
+	for _, c := range n.push.Channels() {
+		if c == push.WebSocket { // it has no credentials
+			continue
+		}
+		n.metrics.PushBroken(string(c), func() bool { return slices.Contains(n.alarm.Broken(), c) })
+	}
 	listeners, err := n.listeners(health)
 	if err != nil {
 		return nil, err
 	}
 	n.metrics.Gauge("open_sockets", "WebSockets that are open on this node.", func() float64 { return float64(n.hub.Count()) })
+	n.metrics.Gauge("present_devices", "Devices that have a WebSocket open on this node.", func() float64 { return float64(n.hub.Present()) })
 	n.metrics.WatchBacklog(func(ctx context.Context) (server.Backlog, error) {
 		jobs, oldest, err := n.db.Backlog(ctx)
 		return server.Backlog{Jobs: jobs, Oldest: oldest}, err
@@ -219,7 +229,7 @@ func (n *node) server() (*server.Server, error) {
 		Listeners: listeners, Health: health, Log: n.log, Grace: grace,
 		Workers: []server.Worker{
 			{Name: "outbox", Run: worker.Run}, {Name: "sockets", Run: n.hub.Run},
-			{Name: "bus", Run: n.db.RunBus}, {Name: "sweeper", Run: sweeper.Run},
+			{Name: "bus", Run: n.db.RunBus}, {Name: "sweeper", Run: sweeper.Run}, {Name: "memory", Run: giveBack},
 		},
 	}, nil
 }
@@ -255,7 +265,12 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	files, err := linkFiles(n.config.Apps)
+	if err != nil {
+		return nil, err
+	}
 	routers, err := server.Routers{
+		Links: files,
 		Pages: browser,
 		User: &userapi.Handler{
 			Sessions: sessions,

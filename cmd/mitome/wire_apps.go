@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/mitome-ciba/mitome/push"
@@ -52,7 +53,7 @@ func openAPNs(n *node) (push.Sender, error) {
 }
 
 func apnsSender(c config.APNs) (*apns.Sender, error) {
-	key, err := readKey(c.KeyFile)
+	o, err := apnsCredentials(c)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +62,33 @@ func apnsSender(c config.APNs) (*apns.Sender, error) {
 		t.IdleConnTimeout = keepIdle
 		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}
 	}
-	return apns.Open(apns.Options{
-		Key: key, KeyID: c.KeyID, TeamID: c.TeamID, Topic: c.Topic, Client: client, Endpoint: c.Endpoint, Now: time.Now,
-	})
+	o.Topic, o.Client, o.Endpoint, o.Now = c.Topic, client, c.Endpoint, time.Now
+	return apns.Open(o)
+}
+
+// apnsCredentials reads the key, or the certificate.
+func apnsCredentials(c config.APNs) (o apns.Options, err error) {
+	if c.CertificateFile == "" {
+		o.KeyID, o.TeamID = c.KeyID, c.TeamID
+		o.Key, err = readKey(c.KeyFile)
+		return o, err
+	}
+	var f apns.File
+	var password []byte
+	for _, part := range []struct {
+		path string
+		to   *[]byte
+	}{{c.CertificateFile, &f.Certificate}, {c.CertificateKeyFile, &f.Key}, {c.CertificatePasswordFile, &password}} {
+		if part.path == "" {
+			continue
+		}
+		if *part.to, err = readKey(part.path); err != nil {
+			return o, err
+		}
+	}
+	f.Password = strings.TrimRight(string(password), "\r\n")
+	o.Certificate, err = apns.ReadCertificate(f)
+	return o, err
 }
 
 // vendorClient reaches a vendor at a public address, or what the operator has
@@ -94,7 +119,7 @@ func appFaults(c config.Config) (faults config.Faults) {
 			faults = append(faults, config.Fault{Path: "push.fcm.credentials_file", Text: sentence(err)})
 		}
 	}
-	if p := c.Push.APNs; p.On() && p.KeyID != "" && p.TeamID != "" && p.Topic != "" {
+	if p := c.Push.APNs; p.On() && p.Complete() {
 		if _, err := apnsSender(p); err != nil {
 			faults = append(faults, config.Fault{Path: "push.apns", Text: sentence(err)})
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mitome-ciba/mitome/cmd/mitome/doctor"
 	"github.com/mitome-ciba/mitome/push/apns/apnstest"
@@ -87,6 +88,37 @@ func TestDoctorAsksVendors(t *testing.T) {
 	} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("no %q in\n%s", line, &out)
+		}
+	}
+}
+
+// TestAPNsCertificate: a certificate does in place of a key, and one that cannot be
+// read is found before the server starts, by a fault that quotes no password.
+func TestAPNsCertificate(t *testing.T) {
+	apple := apnstest.New(t)
+	c := apps(t)
+	c.Push.APNs = config.APNs{CertificateFile: file(t, apple.Certificate(t, time.Now().Add(time.Hour))), Topic: apnstest.Topic}
+	if f := appFaults(c); len(f) != 0 {
+		t.Errorf("PEM: %v", f)
+	}
+	s, err := openAPNs(&node{config: c})
+	if err != nil || s.Channel() != "apns" {
+		t.Errorf("PEM: %v", err)
+	}
+	p12 := filepath.Join("..", "..", "push", "apns", "testdata", "old.p12")
+	c.Push.APNs = config.APNs{CertificateFile: p12, CertificatePasswordFile: file(t, []byte("open-sesame\n")), Topic: apnstest.Topic}
+	if f := appFaults(c); len(f) != 0 {
+		t.Errorf("p12, its password ending a line: %v", f)
+	}
+	for name, a := range map[string]config.APNs{
+		"wrong password":   {CertificateFile: p12, CertificatePasswordFile: file(t, []byte("sesame5ecret")), Topic: apnstest.Topic},
+		"no password file": {CertificateFile: p12, CertificatePasswordFile: filepath.Join(t.TempDir(), "none"), Topic: apnstest.Topic},
+		"no certificate":   {CertificateFile: filepath.Join(t.TempDir(), "none"), Topic: apnstest.Topic},
+		"a key":            {CertificateFile: file(t, apple.P8()), Topic: apnstest.Topic},
+	} {
+		c.Push.APNs = a
+		if f := appFaults(c); len(f) != 1 || f[0].Path != "push.apns" || strings.Contains(f.Error(), "5ecret") {
+			t.Errorf("%s: got %v", name, f)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 // as long as the database is open.
 func (n *node) opAPI() *v1.Handler {
 	h := &v1.Handler{
-		Connections: map[string]*webhook.Adapter{}, Requests: n.requests, About: n.about, Acks: n.acks,
+		Connections: map[string]*webhook.Adapter{}, Requests: n.requests, About: n.about, Delivered: n.db.DeliveredTo, Acks: n.acks,
 		Now: time.Now, Version: version(), Observe: n.metrics.Request,
 	}
 	for name, a := range n.adapters {
@@ -27,6 +27,15 @@ func (n *node) opAPI() *v1.Handler {
 	}
 	n.db.Subscribe(store.TopicSettled, h.Wake)
 	return h
+}
+
+// told is about, and where the request was delivered.
+func (n *node) told(ctx context.Context, r approval.Request) (op.About, error) {
+	out, err := n.about(ctx, r)
+	if err == nil {
+		out.DeliveredTo, err = n.db.DeliveredTo(ctx, r)
+	}
+	return out, err
 }
 
 // about reads what an OP may be told of a request beside it. A user who is

@@ -28,6 +28,7 @@ func openWebPush(n *node) (push.Sender, error) {
 	guard := push.Guard{Allow: c.AllowPrivate}
 	return &webpush.Sender{
 		Client: guard.Client(pushTimeout), Guard: guard, VAPID: key, Subject: c.Subject, Now: time.Now,
+		VAPIDSince: n.keys.WebPushSince(),
 	}, nil
 }
 

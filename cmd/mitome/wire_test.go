@@ -46,6 +46,22 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// TestChannelsAreAlike finds a channel that was not held to what all must do.
+func TestChannelsAreAlike(t *testing.T) {
+	for _, c := range channels {
+		tests, err := filepath.Glob(filepath.Join("../../push", string(c.name), "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(tests, func(file string) bool {
+			code, err := os.ReadFile(file)
+			return err == nil && strings.Contains(string(code), "pushtest.Run(t, ")
+		}) {
+			t.Errorf("no test of push/%s hands pushtest.Run a case", c.name)
+		}
+	}
+}
+
 // TestExample checks the example as an operator would, and that the one in
 // deploy is the one that the program prints.
 func TestExample(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mitome-ciba/mitome/approval"
@@ -31,21 +32,35 @@ func (n *node) dispatcher() (*push.Dispatcher, error) {
 // offered are the channels that devices are told of.
 func (n *node) offered() (c userapi.Channels, err error) {
 	c.WebPushKey, err = n.webPushPublic()
-	c.FCM, c.APNs = n.push.Has(push.FCM), n.push.Has(push.APNs)
+	for _, known := range channels {
+		if known.name != push.WebSocket && n.push.Has(known.name) {
+			c.Names = append(c.Names, string(known.name))
+		}
+	}
+	slices.Sort(c.Names)
 	return c, err
 }
 
 // sealed is a message's text as it leaves: all are of one length.
 func sealed(key push.DeviceKey, text []byte) ([]byte, error) { return ece.Seal(key, text, ece.Size) }
 
+// following sends on to where a channel says that a device is instead.
+func (n *node) following(send sendFunc) sendFunc {
+	f := &push.Follower{Send: send, Moved: n.db.MoveAddress, Warn: func(a push.AddressID, err error) {
+		n.log.Warn("an address that moved is not written down", "address", a, "err", err)
+	}}
+	return f.Deliver
+}
+
 // worker carries out what follows from decisions.
 func (n *node) worker() *outbox.Worker {
-	send := countSends(n.push.Send, n.metrics)
+	send := n.following(watchSends(n.push.Send, n.metrics, n.alarm))
 	devices := &deliver.Push{
-		Requests: n.db, Addresses: n.db, Notices: n.views, Seal: sealed, Send: send, Backoff: outbox.Backoff, Now: time.Now,
+		Requests: n.db, Addresses: n.db, Notices: n.views, Seal: sealed, Send: send, Backoff: outbox.Jittered, Now: time.Now,
+		Capability: n.requests.Capability,
 	}
 	owners := &notice.Teller{
-		Addresses: n.db, Says: n.views.Says, Seal: sealed, Send: send, Backoff: outbox.Backoff, Now: time.Now,
+		Addresses: n.db, Says: n.views.Says, Seal: sealed, Send: send, Backoff: outbox.Jittered, Now: time.Now,
 	}
 	ops := &deliver.Reporter{
 		Requests: n.db, Adapters: n.adapters, Acks: n.acks, Backoff: outbox.Backoff, Now: time.Now,

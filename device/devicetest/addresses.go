@@ -183,16 +183,74 @@ func addedAtOnce(t *testing.T, s Stores) {
 func addressesTested(t *testing.T, s Stores) {
 	u := s.NewUser(t, "corp", "A")
 	d, other := s.NewDevice(t, u, s.Session(t), Start), s.NewDevice(t, u, s.Session(t), Start)
-	s.add(t, other, Subscription("https://push.example/other", Start))
-	want := []push.AddressID{d.Addresses[0].ID, s.add(t, d, Subscription("https://push.example/1", Start))}
 	n, err := s.Addresses.TestAddresses(t.Context(), d.ID)
-	if err != nil || n != 2 {
+	if err != nil || n != 1 {
+		t.Errorf("tested %d, %v, want 1", n, err)
+	}
+	// What is new is tested by itself, and what is refreshed is not.
+	a := Subscription("https://push.example/1", Start)
+	id := s.add(t, d, a)
+	s.add(t, d, a)
+	if n, err = s.Addresses.TestAddresses(t.Context(), d.ID); err != nil || n != 2 {
 		t.Errorf("tested %d, %v, want 2", n, err)
 	}
-	if diff := cmp.Diff(want, s.Tested(t, d.ID)); diff != "" {
+	socket := d.Addresses[0].ID
+	if diff := cmp.Diff([]push.AddressID{socket, id, socket, id}, s.Tested(t, d.ID)); diff != "" {
 		t.Errorf("tested (-want +got): %s", diff)
 	}
 	if got := s.Tested(t, other.ID); len(got) != 0 {
 		t.Errorf("the other device is tested at %v", got)
+	}
+}
+
+// testsAreBounded: addresses come and go as a client says, and each test is a
+// call to a push service.
+func testsAreBounded(t *testing.T, s Stores) {
+	u := s.NewUser(t, "corp", "A")
+	d, other := s.NewDevice(t, u, s.Session(t), Start), s.NewDevice(t, u, s.Session(t), Start)
+	for i := range 20 {
+		s.add(t, d, Subscription(fmt.Sprint("https://push.example/", i), Start))
+	}
+	if n := len(s.Tested(t, d.ID)); n != 5 {
+		t.Errorf("%d tests by themselves at once, want 5", n)
+	}
+	s.add(t, other, Subscription("https://push.example/other", Start))
+	if n := len(s.Tested(t, other.ID)); n != 1 {
+		t.Errorf("%d tests of another device, want 1", n)
+	}
+}
+
+func addressDoubted(t *testing.T, s Stores) {
+	ctx := t.Context()
+	d := s.NewDevice(t, s.NewUser(t, "corp", "A"), s.Session(t), Start)
+	a, other := Subscription("https://push.example/1", Start), Subscription("https://push.example/2", Start)
+	s.add(t, d, a)
+	s.add(t, d, other)
+	doubt := func(doubtful bool) time.Time {
+		t.Helper()
+		if err := s.Addresses.DoubtAddress(ctx, a.ID, doubtful); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Devices.Device(ctx, d.ID)
+		if err != nil || len(got.Addresses) != 3 || !got.Addresses[0].Doubtful.IsZero() || !got.Addresses[2].Doubtful.IsZero() {
+			t.Fatalf("of the others one is doubtful: %+v, %v", got.Addresses, err)
+		}
+		return got.Addresses[1].Doubtful
+	}
+	if at := doubt(false); !at.IsZero() {
+		t.Errorf("doubtful since %v without a doubt", at)
+	}
+	since := doubt(true)
+	if again := doubt(true); since.IsZero() || !again.Equal(since) {
+		t.Errorf("doubtful since %v, and again since %v", since, again)
+	}
+	if at := doubt(false); !at.IsZero() {
+		t.Errorf("trusted, and doubtful since %v", at)
+	}
+	doubt(true)
+	s.add(t, d, a) // it says anew that it holds
+	s.has(t, "refreshed", d, a, other)
+	if err := s.Addresses.DoubtAddress(ctx, "none", true); err != nil {
+		t.Errorf("an address that is not there: %v", err)
 	}
 }

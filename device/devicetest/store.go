@@ -81,7 +81,9 @@ func RunStore(t *testing.T, open func(t *testing.T) Stores) {
 		{"a revoked device has no address", addressNeedsDevice},
 		{"an address is dropped by its device", addressDropped},
 		{"a target is one address of a device", addedAtOnce},
-		{"a test goes to each address", addressesTested},
+		{"a test goes to each address, and to a new one by itself", addressesTested},
+		{"tests by themselves are bounded", testsAreBounded},
+		{"an address is doubted until it is said anew", addressDoubted},
 		{"text that cannot be stored is not found", oddText},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mitome-ciba/mitome/device"
@@ -62,6 +63,7 @@ const (
 	Absent Outcome = "absent" // nobody listens at the address; the device asks when it connects
 	Gone   Outcome = "gone"   // the address was dead and is removed
 	Broken Outcome = "broken" // our credentials were rejected
+	Unfit  Outcome = "unfit"  // the channel never takes it
 	Late   Outcome = "late"   // the channel did not take it while it mattered
 )
 
@@ -79,6 +81,7 @@ type Addresses interface {
 	Address(ctx context.Context, id push.AddressID) (push.Address, device.Device, error)
 	// RemoveAddress forgets an address. Doing it twice is no error.
 	RemoveAddress(ctx context.Context, id push.AddressID) error
+	device.Doubts
 }
 
 // Teller tells devices of changes. All fields are needed.
@@ -118,17 +121,37 @@ func (n *Teller) send(ctx context.Context, j Job, m push.Message) Result {
 	m.TTL = left
 	unsaid := n.say(a, &m)
 	err = n.Send(ctx, a, m)
+	if err == nil {
+		return n.judge(ctx, a, Result{Outcome: Done, Cause: unsaid})
+	}
+	return n.judge(ctx, a, n.failed(ctx, j, left, err))
+}
+
+// failed reads what came of an attempt that was not taken.
+func (n *Teller) failed(ctx context.Context, j Job, left time.Duration, err error) Result {
 	switch {
-	case err == nil:
-		return Result{Outcome: Done, Cause: unsaid}
 	case errors.Is(err, push.ErrAbsent):
 		return Result{Outcome: Absent}
 	case errors.Is(err, push.ErrGone):
 		return n.remove(ctx, j, err)
-	case errors.Is(err, push.ErrBroken), errors.Is(err, push.ErrChannel), errors.Is(err, push.ErrUnfit):
+	case errors.Is(err, push.ErrUnfit):
+		return Result{Outcome: Unfit, Cause: err.Error()}
+	case errors.Is(err, push.ErrBroken), errors.Is(err, push.ErrChannel):
 		return Result{Outcome: Broken, Cause: err.Error()}
 	}
 	return n.again(j, left, push.RetryAfter(err), err)
+}
+
+// judge keeps the doubt about the address. What goes wrong with that is for the
+// operator: the message has come to its end all the same.
+func (n *Teller) judge(ctx context.Context, a push.Address, r Result) Result {
+	if r.Outcome != Done && r.Outcome != Late && r.Outcome != Unfit {
+		return r
+	}
+	if err := device.Judge(ctx, n.Addresses, a, r.Outcome == Done); err != nil {
+		r.Cause = strings.TrimPrefix(r.Cause+"; ", "; ") + err.Error()
+	}
+	return r
 }
 
 // say puts into m what it says, sealed to a device that has a key. What goes

@@ -128,7 +128,7 @@ func TestTell(t *testing.T) {
 		{name: "nobody listens", says: push.ErrAbsent, want: notice.Absent},
 		{name: "dead", says: push.ErrGone, want: notice.Gone},
 		{name: "our credentials", says: push.ErrBroken, want: notice.Broken},
-		{name: "does not fit the channel", says: push.ErrUnfit, want: notice.Broken},
+		{name: "does not fit the channel", says: push.ErrUnfit, want: notice.Unfit},
 		{name: "no such channel", says: push.ErrChannel, want: notice.Broken},
 		{name: "later", says: push.Later(0, nil), want: again, wait: time.Second},
 		{name: "later, as it says", says: push.Later(7*time.Second, nil), want: again, wait: 7 * time.Second},

@@ -99,6 +99,15 @@ func (p *Phone) call(method, path string, in, out any) error {
 // callAs makes one call; an empty token proves the key alone. It decodes the
 // answer into out, or returns a *Problem.
 func (p *Phone) callAs(token secret, method, path string, in, out any) error {
+	h, err := p.headers(token, method, path)
+	if err != nil {
+		return err
+	}
+	return p.callWith(h, method, path, in, out)
+}
+
+// callWith makes one call with h and nothing else to say who calls.
+func (p *Phone) callWith(h http.Header, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		data, err := json.Marshal(in)
@@ -106,17 +115,13 @@ func (p *Phone) callAs(token secret, method, path string, in, out any) error {
 			return fmt.Errorf("encode body: %w", err)
 		}
 		body = bytes.NewReader(data)
+		h.Set("Content-Type", "application/json")
 	}
 	req, err := http.NewRequestWithContext(p.ctx, method, p.server+path, body)
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
-	if req.Header, err = p.headers(token, method, path); err != nil {
-		return err
-	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
+	req.Header = h
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return fmt.Errorf("call server: %w", err)

@@ -42,6 +42,7 @@ type fake struct {
 	spoil     func(*request) (view string, challenge []byte) // instead of an honest challenge
 	acks      chan string
 	conns     chan *websocket.Conn
+	protocols []string // what each connect named
 }
 
 type request struct {
@@ -311,6 +312,9 @@ func (f *fake) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
+	f.mu.Lock()
+	f.protocols = append(f.protocols, strings.Join(websocket.Subprotocols(r), " "))
+	f.mu.Unlock()
 	f.conns <- conn
 	for {
 		var in struct{ Type, ID string }

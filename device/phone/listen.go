@@ -19,9 +19,10 @@ const (
 	readTimeout  = 90 * time.Second // without a word, not even a ping: the line is dead
 	writeTimeout = 10 * time.Second
 	steady       = 30 * time.Second // a connection that lived so long was a good one
-	firstWait    = time.Second      // before the first reconnect
-	longestWait  = time.Minute
-	closeRevoked = 4401 // the server's word that the last device was revoked
+	firstWait    = time.Second      // before the first reconnect, at most
+	longestWait  = 16 * time.Second
+	ticketMark   = "ticket." // begins the sub-protocol as which a ticket is shown
+	closeRevoked = 4401      // the server's word that the last device was revoked
 )
 
 // Handler is told what [Phone.Listen] hears, one call at a time. It must return
@@ -83,7 +84,7 @@ func (p *Phone) Listen(h Handler) error {
 		if errors.Is(err, ErrNotPaired) || !retryable(err) {
 			return err
 		}
-		if time.Since(began) >= steady {
+		if time.Since(began) >= p.steady {
 			failures = 0
 		}
 		if !p.pause(p.wait(failures)) {
@@ -92,12 +93,11 @@ func (p *Phone) Listen(h Handler) error {
 	}
 }
 
-// backoff is how long to wait before reconnect n in a row, from 0: twice as long
-// each time, and between half of that and all of it, so that all phones do not
-// come back at once after the server was away.
+// backoff is how long to wait before reconnect n in a row, from 0: at most 1, 2,
+// 4, 8, 16 seconds, and anywhere below that, so that all phones do not come back
+// at once after the server was away.
 func backoff(n int, random float64) time.Duration {
-	d := min(firstWait<<min(n, 10), longestWait)
-	return d/2 + time.Duration(random*float64(d/2))
+	return time.Duration(random * float64(min(firstWait<<min(n, 10), longestWait)))
 }
 
 // listenOnce is one connection, from dial to error.
@@ -134,9 +134,12 @@ type frame struct {
 	Type string `json:"type"`          // show, clear, device, test; ack from the phone
 	ID   string `json:"id"`            // of the frame, for the ack
 	Key  string `json:"key,omitempty"` // the request's id, or the device's
+
+	Ticket secret `json:"ticket,omitempty"` // with which the server need not look up who connects again, for a minute
 }
 
-// connect opens the socket, with the same two headers as any call.
+// connect opens the socket, with the same two headers as any call, and the ticket
+// that the last one left behind.
 func (p *Phone) connect() (*websocket.Conn, error) {
 	const path = "/v1/socket"
 	token := p.token()
@@ -150,6 +153,9 @@ func (p *Phone) connect() (*websocket.Conn, error) {
 	d := websocket.Dialer{
 		NetDialContext: dial, Proxy: proxy, HandshakeTimeout: callTimeout,
 		Subprotocols: []string{subprotocol}, ReadBufferSize: 1024, WriteBufferSize: 1024,
+	}
+	if t := p.lastTicket(); t != "" {
+		d.Subprotocols = append(d.Subprotocols, ticketMark+string(t))
 	}
 	conn, resp, err := d.DialContext(p.ctx, "ws"+strings.TrimPrefix(p.server, "http")+path, headers)
 	if err != nil {
@@ -172,6 +178,19 @@ func (p *Phone) connect() (*websocket.Conn, error) {
 		return pong(data)
 	})
 	return conn, conn.SetReadDeadline(time.Now().Add(readTimeout))
+}
+
+// keepTicket keeps the newest ticket. How long it is good, the server knows.
+func (p *Phone) keepTicket(t secret) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ticket = t
+}
+
+func (p *Phone) lastTicket() secret {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ticket
 }
 
 // resync brings what h shows in line with what waits.
@@ -200,6 +219,10 @@ func (p *Phone) resync(h Handler, known map[string]bool) error {
 // hear acts on one frame. The ack goes first: it says that the frame was heard,
 // and a failure from here on ends the connection, so the next one asks again.
 func (p *Phone) hear(conn *websocket.Conn, f frame, h Handler, known map[string]bool) error {
+	if f.Type == "ticket" {
+		p.keepTicket(f.Ticket)
+		return nil
+	}
 	if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package phone_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -252,20 +253,78 @@ func TestListenEndsWhenItIsOver(t *testing.T) {
 	})
 }
 
+// TestListenKeepsItsTicket: the ticket that a connection brought is shown at the
+// next, the newest alone, and is not acknowledged.
+func TestListenKeepsItsTicket(t *testing.T) {
+	f := newFake(t)
+	l := f.listen(f.paired())
+	c := f.conn()
+	l.expect("online")
+	for _, ticket := range []string{"first", "second-_A"} {
+		if err := c.WriteJSON(map[string]string{"type": "ticket", "ticket": ticket}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.send(c, "test", "f1", "")
+	f.acked("f1") // and nothing before it
+	l.expect("test")
+	for range 2 { // a connection that brings none leaves the old one
+		c.Close()
+		c = f.conn()
+		l.expect("offline", "online")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	want := []string{"mitome.v1", "mitome.v1 ticket.second-_A", "mitome.v1 ticket.second-_A"}
+	if !slices.Equal(f.protocols, want) {
+		t.Errorf("got %q, want %q", f.protocols, want)
+	}
+}
+
+// TestReconnects: what fails in a row is put off longer each time, and a steady
+// connection begins the row anew.
+func TestReconnects(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		steady time.Duration
+		want   []int
+	}{
+		{"no connection lasts", time.Hour, []int{0, 1, 2, 3}},
+		{"each lasts long enough", 0, []int{0, 0, 0, 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(t)
+			p, waited := f.paired(), make(chan int, 10)
+			phone.Waits(p, tt.steady, func(n int) { waited <- n })
+			l := f.listen(p)
+			for _, want := range tt.want {
+				l.expect("online")
+				f.conn().Close()
+				l.expect("offline")
+				if got := <-waited; got != want {
+					t.Errorf("waited for reconnect %d, want %d", got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	tests := []struct {
-		n        int
-		from, to time.Duration
+		n    int
+		most time.Duration
 	}{
-		{0, 500 * time.Millisecond, time.Second},
-		{1, time.Second, 2 * time.Second},
-		{4, 8 * time.Second, 16 * time.Second},
-		{6, 30 * time.Second, phone.LongestWait},
-		{1 << 30, 30 * time.Second, phone.LongestWait},
+		{0, time.Second},
+		{1, 2 * time.Second},
+		{2, 4 * time.Second},
+		{3, 8 * time.Second},
+		{4, 16 * time.Second},
+		{5, 16 * time.Second},
+		{1 << 30, 16 * time.Second},
 	}
 	for _, tt := range tests {
-		if low, high := phone.Backoff(tt.n, 0), phone.Backoff(tt.n, 1); low != tt.from || high != tt.to {
-			t.Errorf("%d: got %v to %v, want %v to %v", tt.n, low, high, tt.from, tt.to)
+		if low, high := phone.Backoff(tt.n, 0), phone.Backoff(tt.n, 1); low != 0 || high != tt.most {
+			t.Errorf("%d: got %v to %v, want 0 to %v", tt.n, low, high, tt.most)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func newMitome(t *testing.T) *mitome {
 		Views: &show.Shower{Catalogue: must(show.Load())(t)}, Signer: must(sign.New(ring.SigningKey()))(t),
 		Issuer: m.url, RPID: "localhost", Now: time.Now,
 	}
-	m.hub = &websocket.Hub{Bus: db, Origin: m.url, Alone: true, Log: slog.New(slog.DiscardHandler), Revoked: revokedBy(db)}
+	m.hub = &websocket.Hub{Bus: db, Origin: m.url, Alone: true, Log: slog.New(slog.DiscardHandler), Changes: changesOf(db), TicketKey: ring.TicketKey()}
 	m.run(m.hub.Run)
 	m.run(db.RunBus)
 	h := &userapi.Handler{
@@ -76,13 +76,13 @@ func newMitome(t *testing.T) *mitome {
 	return m
 }
 
-func revokedBy(db *store.DB) func(context.Context, time.Time) ([]string, error) {
-	return func(ctx context.Context, since time.Time) (ids []string, err error) {
-		revoked, err := db.RevokedSince(ctx, since)
-		for _, id := range revoked {
-			ids = append(ids, string(id))
+func changesOf(db *store.DB) func(context.Context, time.Time) ([]websocket.Change, error) {
+	return func(ctx context.Context, since time.Time) (out []websocket.Change, err error) {
+		changes, err := db.ChangedSince(ctx, since)
+		for _, c := range changes {
+			out = append(out, websocket.Change{Session: string(c.Session), Device: string(c.Device)})
 		}
-		return ids, err
+		return out, err
 	}
 }
 

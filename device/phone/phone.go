@@ -71,11 +71,13 @@ type Phone struct {
 	cancel context.CancelFunc
 	poll   time.Duration           // between looks at a pairing
 	wait   func(int) time.Duration // before the nth reconnect in a row
+	steady time.Duration           // a connection that lived so long begins the row anew
 
 	mu     sync.Mutex
 	locale string
 	shown  map[string]string // request id → the view last handed out
 	state  state
+	ticket secret // for the next connect
 
 	watcher DeviceWatcher // may be nil
 }
@@ -100,7 +102,7 @@ func Open(keys KeyStore, server string) (*Phone, error) {
 	}
 	p := &Phone{
 		keys: keys, server: base, client: newClient(), locale: "en", shown: map[string]string{},
-		poll: time.Second, wait: func(n int) time.Duration { return backoff(n, rand.Float64()) },
+		poll: time.Second, steady: steady, wait: func(n int) time.Duration { return backoff(n, rand.Float64()) },
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	kept, err := keys.Load(base)

@@ -21,6 +21,7 @@ package apns
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -53,12 +54,13 @@ var idShape = regexp.MustCompile(`^[0-9A-Z]{10}$`)
 
 var topicShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,154}$`)
 
-// Options is what Open needs.
+// Options is what Open needs: a key with its two ids, or a certificate.
 type Options struct {
 	Key           []byte // the .p8 file of an APNs key
 	KeyID, TeamID string
-	Topic         string       // the app's bundle id
-	Client        *http.Client // guarded; reaches Apple by HTTP/2
+	Certificate   *tls.Certificate // see [ReadCertificate]
+	Topic         string           // the app's bundle id
+	Client        *http.Client     // guarded; reaches Apple by HTTP/2
 	// Endpoint is called in place of both of Apple's.
 	Endpoint string
 	Now      func() time.Time
@@ -66,13 +68,42 @@ type Options struct {
 
 // Sender is push.Sender for one app.
 type Sender struct {
-	worlds map[string]*apns2.Client
-	topic  string
-	now    func() time.Time
+	worlds      map[string]*apns2.Client
+	topic       string
+	certificate *tls.Certificate // nil: a key
+	now         func() time.Time
 }
 
 // Open reads the key and calls nobody.
 func Open(o Options) (*Sender, error) {
+	if !topicShape.MatchString(o.Topic) {
+		return nil, errors.New("apns: topic must be the app's bundle id")
+	}
+	transport := o.Client.Transport
+	var shared *token.Token
+	var err error
+	if o.Certificate != nil {
+		transport, err = showing(transport, o.Certificate)
+	} else {
+		shared, err = provider(o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &Sender{worlds: map[string]*apns2.Client{}, topic: o.Topic, certificate: o.Certificate, now: o.Now}
+	for world, host := range map[string]string{"production": apns2.HostProduction, "sandbox": apns2.HostDevelopment} {
+		if o.Endpoint != "" {
+			host = strings.TrimSuffix(o.Endpoint, "/")
+		}
+		s.worlds[world] = &apns2.Client{Host: host, Token: shared, HTTPClient: &http.Client{
+			Transport: once{transport}, CheckRedirect: o.Client.CheckRedirect, Timeout: o.Client.Timeout,
+		}}
+	}
+	return s, nil
+}
+
+// provider is what makes provider tokens.
+func provider(o Options) (*token.Token, error) {
 	key, err := token.AuthKeyFromBytes(o.Key)
 	switch {
 	case err != nil || key.Params().BitSize != 256:
@@ -81,20 +112,8 @@ func Open(o Options) (*Sender, error) {
 		return nil, errors.New("apns: key_id must be ten of A-Z and 0-9")
 	case !idShape.MatchString(o.TeamID):
 		return nil, errors.New("apns: team_id must be ten of A-Z and 0-9")
-	case !topicShape.MatchString(o.Topic):
-		return nil, errors.New("apns: topic must be the app's bundle id")
 	}
-	shared := &token.Token{AuthKey: key, KeyID: o.KeyID, TeamID: o.TeamID}
-	s := &Sender{worlds: map[string]*apns2.Client{}, topic: o.Topic, now: o.Now}
-	for world, host := range map[string]string{"production": apns2.HostProduction, "sandbox": apns2.HostDevelopment} {
-		if o.Endpoint != "" {
-			host = strings.TrimSuffix(o.Endpoint, "/")
-		}
-		s.worlds[world] = &apns2.Client{Host: host, Token: shared, HTTPClient: &http.Client{
-			Transport: once{o.Client.Transport}, CheckRedirect: o.Client.CheckRedirect, Timeout: o.Client.Timeout,
-		}}
-	}
-	return s, nil
+	return &token.Token{AuthKey: key, KeyID: o.KeyID, TeamID: o.TeamID}, nil
 }
 
 // Channel implements push.Sender.
@@ -152,7 +171,10 @@ func (s *Sender) notification(m push.Message) (*apns2.Notification, error) {
 		AlertTitleLocKey(generic(m)).Sound("default").InterruptionLevel(payload.InterruptionLevelTimeSensitive)
 	switch m.Kind {
 	case push.Show:
-		p.Category(category) // Deny is an answer to a request only
+		p.AlertLocKey("push.look")
+		if len(m.Sealed) > 0 {
+			p.Category(category) // Deny needs what is sealed, and a request to answer
+		}
 	case push.Clear:
 		n.PushType, n.Priority = apns2.PushTypeBackground, apns2.PriorityLow
 		p = payload.NewPayload().ContentAvailable()

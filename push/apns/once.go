@@ -61,6 +61,9 @@ func (s *Sender) attempt(ctx context.Context, a push.Address, n *apns2.Notificat
 	if err := ctx.Err(); err != nil {
 		return push.Later(0, err)
 	}
+	if err := s.lapsed(); err != nil {
+		return err
+	}
 	world, device, _ := strings.Cut(string(a.Target), ":")
 	n.DeviceToken = device
 	c := &call{}
@@ -68,8 +71,19 @@ func (s *Sender) attempt(ctx context.Context, a push.Address, n *apns2.Notificat
 	if err != nil || answer == nil {
 		answer = &apns2.Response{} // an answer that is not Apple's is judged by its status
 	}
-	return c.outcome(answer, a.Since, s.now())
+	if s.notOurs(c.err) {
+		return fmt.Errorf("%w: apns: the certificate was not taken: %w", push.ErrBroken, c.err)
+	}
+	err = c.outcome(answer, a.Since, s.now())
+	if answer.Reason == apns2.ReasonBadDeviceToken && errors.Is(err, push.ErrGone) {
+		err = push.Elsewhere(err, push.Target(otherWorld[world]+":"+device))
+	}
+	return err
 }
+
+// otherWorld is where a token may be good that is not in this one. An app cannot
+// tell which of the two it was built for.
+var otherWorld = map[string]string{"production": "sandbox", "sandbox": "production"}
 
 // outcome is what the answer says, in the words of push.
 func (c *call) outcome(answer *apns2.Response, since, now time.Time) error {
@@ -97,7 +111,7 @@ func (c *call) outcome(answer *apns2.Response, since, now time.Time) error {
 }
 
 // reasons is what Apple's words come to. A token of the other world
-// (BadDeviceToken) is dead at this address, which names its world; a wrong topic
+// (BadDeviceToken) is dead at this target, which names its world; a wrong topic
 // is our own setting and must cost nobody an address.
 var reasons = map[string]error{
 	apns2.ReasonBadDeviceToken: push.ErrGone,

@@ -183,6 +183,16 @@ func runHang(t *testing.T, c Case) {
 		t.Errorf("got %v, want ErrLater", err)
 	}
 	oneOf(t, err)
+
+	// Nor more than the message's own time: what it is about is over then.
+	m, began := Message(), time.Now()
+	m.TTL = 200 * time.Millisecond
+	if err := c.Sender(t, svc).Send(t.Context(), c.Address(svc), m); !errors.Is(err, push.ErrLater) {
+		t.Errorf("got %v, want ErrLater", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v, want no more than the message's TTL", took)
+	}
 }
 
 // runRefused: nothing listens.

@@ -50,6 +50,8 @@ func (s post) Send(ctx context.Context, a push.Address, m push.Message) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, m.TTL)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "POST", string(a.Target), bytes.NewReader(body))
 	if err != nil {
 		return push.ErrGone

@@ -40,6 +40,11 @@ type Sender struct {
 	Subject string            // whom a service may write to: mailto:… or https://…
 	Now     func() time.Time
 
+	// VAPIDSince is when VAPID took the place of another key; zero if it is the
+	// first. An address last said before that is bound to the old key, so where the
+	// service refuses us there the address is dead and our credentials are good.
+	VAPIDSince time.Time
+
 	tokens tokens
 }
 
@@ -112,6 +117,11 @@ func (s *Sender) Send(ctx context.Context, a push.Address, m push.Message) error
 	if len(m.Sealed) > maxBody {
 		return fmt.Errorf("%w: %d bytes, a service takes %d", push.ErrUnfit, len(m.Sealed), maxBody)
 	}
+	if m.TTL > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, m.TTL)
+		defer cancel()
+	}
 	req, err := s.request(ctx, u, m)
 	if err != nil {
 		return err
@@ -126,7 +136,12 @@ func (s *Sender) Send(ctx context.Context, a push.Address, m push.Message) error
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
-	return s.judge(resp)
+	err = s.judge(resp)
+	if a.Since.Before(s.VAPIDSince) && (errors.Is(err, push.ErrBroken) || errors.Is(err, push.ErrUnfit)) {
+		// Its words alone: what wraps ErrBroken would raise the alarm.
+		return fmt.Errorf("%w: bound to a key that was replaced: %s", push.ErrGone, err.Error())
+	}
+	return err
 }
 
 // request is m on its way to u.

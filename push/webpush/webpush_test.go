@@ -136,6 +136,39 @@ func TestSubscriptionEnds(t *testing.T) {
 	}
 }
 
+// TestKeyWasReplaced: an address of the time of the old key is dead once the
+// service refuses us there, and no other is.
+func TestKeyWasReplaced(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		code int
+		old  bool // the address was said before the key was replaced
+		want error
+	}{
+		{"old, bound to the old key", 403, true, push.ErrGone},
+		{"old, and the service says it otherwise", 400, true, push.ErrGone}, // Apple's VapidPkHashMismatch
+		{"old, at a service that does not care", 201, true, nil},
+		{"old, and the service is away", 503, true, push.ErrLater},
+		{"new", 403, false, push.ErrBroken},
+		{"new, and unfit", 400, false, push.ErrUnfit},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.VAPIDSince = w.clock
+			a := w.service.Subscribe("").Address()
+			a.Since = w.clock
+			if tt.old {
+				a.Since = w.clock.Add(-time.Second)
+			}
+			w.service.Answer(func(rw http.ResponseWriter, _ *http.Request) bool { rw.WriteHeader(tt.code); return true })
+			err := w.Send(t.Context(), a, message(t, a, "x"))
+			if !errors.Is(err, tt.want) || tt.want == push.ErrGone && errors.Is(err, push.ErrBroken) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
 // TestOneTokenAnOrigin: signed once, renewed in time, and another for another
 // service, which could use it elsewhere otherwise.
 func TestOneTokenAnOrigin(t *testing.T) {

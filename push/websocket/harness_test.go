@@ -121,7 +121,7 @@ func start(t *testing.T, b *bus, set func(*websocket.Hub)) *node {
 		client: websocket.Client{Session: "s1", Devices: []string{"d1"}, Until: time.Now().Add(24 * time.Hour)},
 		hub: &websocket.Hub{
 			Bus: b, Origin: "https://mitome.test", Log: slog.New(slog.DiscardHandler),
-			Revoked: func(context.Context, time.Time) ([]string, error) { return nil, nil },
+			Changes: func(context.Context, time.Time) ([]websocket.Change, error) { return nil, nil },
 		},
 	}
 	if set != nil {
@@ -152,9 +152,10 @@ func start(t *testing.T, b *bus, set func(*websocket.Hub)) *node {
 
 // heard is one frame as a client sees it.
 type heard struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
-	Key  string `json:"key"`
+	Type   string `json:"type"`
+	ID     string `json:"id"`
+	Key    string `json:"key"`
+	Ticket string `json:"ticket"`
 }
 
 // peer is a client.
@@ -228,7 +229,7 @@ func (p *peer) wantClosed(t *testing.T, code int) {
 		if got != code {
 			t.Errorf("closed with %d, want %d", got, code)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatalf("still open, want closed with %d", code)
 	}
 }
@@ -246,7 +247,7 @@ func (p *peer) wantOpen(t *testing.T) {
 // eventually waits for a condition; a bubble's clock makes that free.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	deadline := time.After(5 * time.Second)
+	deadline := time.After(20 * time.Second)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

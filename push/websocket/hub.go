@@ -6,6 +6,8 @@ import (
 	"errors"
 	"hash/maphash"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,13 +22,8 @@ const (
 	slots        = 10               // each socket is looked at every slots ticks
 	writers      = 8
 	queueLen     = 1024
-	pollTimeout  = 5 * time.Second
 	perSession   = 4
 	defaultLimit = 200_000
-	// overlap is how far back each look for revocations goes beyond the one
-	// before. It covers the clocks of nodes that differ, a transaction that
-	// commits late, and a socket that opened between the two looks.
-	overlap = time.Minute
 )
 
 // The refusals of Accept.
@@ -43,35 +40,39 @@ type Event string
 
 // The events that Hub.Observe hears.
 const (
-	Opened  Event = "opened"
-	Closed  Event = "closed"
-	Sent    Event = "sent"    // a frame was written to a socket
-	Acked   Event = "acked"   // and the client said so
-	Dropped Event = "dropped" // a frame found no room in the queue
+	Opened   Event = "opened"
+	Closed   Event = "closed"
+	Sent     Event = "sent"     // a frame was written to a socket
+	Acked    Event = "acked"    // and the client said so
+	Dropped  Event = "dropped"  // a frame found no room in the queue
+	Redeemed Event = "redeemed" // a ticket was good in place of the database
 )
 
 // Hub holds the sockets of one node. Its exported fields are set before Run and
 // not changed after.
 type Hub struct {
 	Bus Bus
-	// Revoked returns the devices that were revoked at or after since. It is
-	// asked twice a second, so that a revocation closes sockets within a second
-	// even where the bus is down.
-	Revoked func(ctx context.Context, since time.Time) ([]string, error)
-	Origin  string // the one web origin whose pages may connect; apps send none
-	Alone   bool   // there is no other node: who has no socket here has none
-	Limit   int    // sockets at once; 200,000 if zero
-	Log     *slog.Logger
-	Observe func(Event) // may be nil
+	// Changes returns what changed at or after since. It is asked twice a second,
+	// so that a revocation closes sockets within a second even where the bus is
+	// down, and so that tickets need not be looked up one by one.
+	Changes   func(ctx context.Context, since time.Time) ([]Change, error)
+	TicketKey []byte // makes and checks tickets, the same on every node; empty: there are none
+	Origin    string // the one web origin whose pages may connect; apps send none
+	Alone     bool   // there is no other node: who has no socket here has none
+	Limit     int    // sockets at once; 200,000 if zero
+	Log       *slog.Logger
+	Observe   func(Event) // may be nil
 
 	mu       sync.Mutex
 	running  bool
 	total    int
-	devices  map[string]map[*socket]struct{}
-	sessions map[string]map[*socket]struct{}
+	devices  index
+	sessions index
 	wheel    [slots]map[*socket]struct{}
 	next     int                      // the slot of the next socket
 	waiting  map[string]chan struct{} // frames sent from here, by id
+	looked   time.Time                // when the last look that succeeded began
+	recent   map[string]news          // by session or device: what changed of late
 	readers  sync.WaitGroup
 
 	seed   maphash.Seed
@@ -92,8 +93,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	defer h.shut()
 	for topic, fn := range map[string]func(string){
 		topicFrame: h.onFrame, topicAck: h.onAck, topicJoin: h.onJoin,
-		topicLeave:   func(id string) { h.enqueue(order{leave: id}) },
-		TopicRevoked: func(id string) { h.enqueue(order{frame: frame{Device: id}, revoke: true}) },
+		topicLeave: h.onLeave, TopicRevoked: h.onRevoked,
 	} {
 		defer h.Bus.Subscribe(topic, fn)()
 	}
@@ -103,7 +103,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		g.Go(func() error { return h.write(ctx, q) })
 	}
 	g.Go(func() error { return h.keepTime(ctx) })
-	g.Go(func() error { return h.watchRevocations(ctx) })
+	g.Go(func() error { return h.watchChanges(ctx) })
 	return g.Wait()
 }
 
@@ -111,8 +111,8 @@ func (h *Hub) open() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seed = maphash.MakeSeed()
-	h.devices, h.sessions = map[string]map[*socket]struct{}{}, map[string]map[*socket]struct{}{}
-	h.waiting = map[string]chan struct{}{}
+	h.devices, h.sessions = index{}, index{}
+	h.waiting, h.recent = map[string]chan struct{}{}, map[string]news{}
 	for i := range h.wheel {
 		h.wheel[i] = map[*socket]struct{}{}
 	}
@@ -134,15 +134,17 @@ func (h *Hub) shut() {
 	h.running = false
 	var all []*socket
 	for _, slot := range h.wheel {
-		for s := range slot {
-			all = append(all, s)
-		}
+		all = slices.AppendSeq(all, maps.Keys(slot))
 	}
 	h.mu.Unlock()
 	var g errgroup.Group
 	g.SetLimit(4 * writers) // a socket that takes nothing must not hold up the others
 	for _, s := range all {
-		g.Go(func() error { s.close(closeGoingAway, "restarting"); return nil })
+		g.Go(func() error {
+			s.offer(time.Now()) // whoever goes, goes all at once, and comes back so
+			s.close(closeGoingAway, "restarting")
+			return nil
+		})
 	}
 	_ = g.Wait()
 	h.readers.Wait()
@@ -162,6 +164,13 @@ func (h *Hub) Count() int {
 	return h.total
 }
 
+// Present returns how many devices have a socket on this node.
+func (h *Hub) Present() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.devices)
+}
+
 // Join lets the sockets of a session hear of one device more, on every node: a
 // browser that pairs with a second OP need not connect again.
 func (h *Hub) Join(session, device string) {
@@ -176,29 +185,46 @@ type joined struct {
 
 func (h *Hub) onJoin(payload string) {
 	var j joined
-	if json.Unmarshal([]byte(payload), &j) != nil {
-		return
+	if json.Unmarshal([]byte(payload), &j) == nil {
+		h.note(Change(j))
+		h.join(j.Session, j.Device)
 	}
+}
+
+// join carries that out.
+func (h *Hub) join(session, device string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for s := range h.sessions[j.Session] {
-		s.devices[j.Device] = struct{}{}
-		add(h.devices, j.Device, s)
+	for _, s := range h.sessions[session] {
+		if !slices.Contains(s.devices, device) {
+			s.devices = append(s.devices, device)
+			h.devices.add(device, s)
+		}
 	}
 }
 
 // Leave closes a session's sockets, on every node: its user has signed out.
 func (h *Hub) Leave(session string) { h.Bus.Publish(topicLeave, session) }
 
+func (h *Hub) onLeave(session string) {
+	h.note(Change{Session: session})
+	h.enqueue(order{leave: session})
+}
+
+func (h *Hub) onRevoked(device string) {
+	h.note(Change{Device: device})
+	h.enqueue(order{frame: frame{Device: device}, revoke: true})
+}
+
 // leave carries that out.
 func (h *Hub) leave(session string) {
 	h.mu.Lock()
-	held := keys(h.sessions[session])
+	held := slices.Clone(h.sessions[session])
 	for _, s := range held {
-		for d := range s.devices {
-			remove(h.devices, d, s)
+		for _, d := range s.devices {
+			h.devices.remove(d, s)
 		}
-		clear(s.devices)
+		s.devices = nil
 	}
 	h.mu.Unlock()
 	for _, s := range held {
@@ -253,7 +279,7 @@ func (h *Hub) write(ctx context.Context, q <-chan order) error {
 
 func (h *Hub) deliver(f frame) {
 	h.mu.Lock()
-	held := keys(h.devices[f.Device])
+	held := slices.Clone(h.devices[f.Device])
 	h.mu.Unlock()
 	for _, s := range held {
 		if s.send(f) {
@@ -267,8 +293,9 @@ func (h *Hub) deliver(f frame) {
 func (h *Hub) revoke(device string) {
 	h.mu.Lock()
 	var bare []*socket
-	for s := range h.devices[device] {
-		if delete(s.devices, device); len(s.devices) == 0 {
+	for _, s := range h.devices[device] {
+		s.devices = slices.DeleteFunc(s.devices, func(d string) bool { return d == device })
+		if len(s.devices) == 0 {
 			bare = append(bare, s)
 		}
 	}
@@ -276,36 +303,6 @@ func (h *Hub) revoke(device string) {
 	h.mu.Unlock()
 	for _, s := range bare {
 		s.close(CloseRevoked, "device revoked")
-	}
-}
-
-// watchRevocations asks for revocations until ctx ends. What it could not ask
-// for it asks for next time.
-func (h *Hub) watchRevocations(ctx context.Context) error {
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	since, failing := time.Now(), false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-		now := time.Now()
-		ask, cancel := context.WithTimeout(ctx, pollTimeout)
-		ids, err := h.Revoked(ask, since.Add(-overlap))
-		cancel()
-		if err != nil {
-			if !failing && ctx.Err() == nil {
-				h.Log.ErrorContext(ctx, "cannot ask for revoked devices", "err", err)
-			}
-			failing = true
-			continue
-		}
-		since, failing = now, false
-		for _, id := range ids {
-			h.revoke(id)
-		}
 	}
 }
 
@@ -321,11 +318,10 @@ func (h *Hub) keepTime(ctx context.Context) error {
 		case <-t.C:
 		}
 		h.mu.Lock()
-		due := keys(h.wheel[slot])
+		due := slices.Collect(maps.Keys(h.wheel[slot]))
 		h.mu.Unlock()
-		now := time.Now()
 		for _, s := range due {
-			s.tend(now)
+			s.tend(time.Now()) // each by the time of its turn: there may be thousands before it, and writing has a deadline
 		}
 	}
 }
@@ -344,24 +340,16 @@ func (h *Hub) publish(topic string, v any) {
 	h.Bus.Publish(topic, string(payload))
 }
 
-// add and remove keep an index from a name to its sockets, without empty sets.
-func add(index map[string]map[*socket]struct{}, name string, s *socket) {
-	if index[name] == nil {
-		index[name] = map[*socket]struct{}{}
-	}
-	index[name][s] = struct{}{}
-}
+// index finds sockets by a name. Most names have one socket, so it is lists and
+// no sets.
+type index map[string][]*socket
 
-func remove(index map[string]map[*socket]struct{}, name string, s *socket) {
-	if delete(index[name], s); len(index[name]) == 0 {
-		delete(index, name)
-	}
-}
+func (x index) add(name string, s *socket) { x[name] = append(x[name], s) }
 
-func keys(set map[*socket]struct{}) []*socket {
-	out := make([]*socket, 0, len(set))
-	for s := range set {
-		out = append(out, s)
+// remove leaves no empty list behind.
+func (x index) remove(name string, s *socket) {
+	left := slices.DeleteFunc(x[name], func(other *socket) bool { return other == s })
+	if x[name] = left; len(left) == 0 {
+		delete(x, name)
 	}
-	return out
 }

@@ -3,6 +3,7 @@ package websocket_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -71,63 +72,96 @@ func TestSlowClient(t *testing.T) {
 	})
 }
 
-// revocations is the list that a store would keep.
-type revocations struct {
+// TestSlowRound: those that read nothing, and so hold up the hub's clock, cost
+// nobody else his socket.
+func TestSlowRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, &bus{}, handing(&changes{}))
+		var good []*peer
+		for i := range 60 {
+			n.client.Session, n.client.Devices = fmt.Sprint("s", i), []string{fmt.Sprint("d", i)}
+			if deaf := i%10 < 3 && i < 50; deaf { // in the same slots as good ones
+				n.connect(manner{deaf: true})
+			} else {
+				good = append(good, n.connect(manner{}))
+			}
+		}
+		time.Sleep(3 * time.Minute)
+		for _, p := range good {
+			p.wantOpen(t)
+		}
+		if got := n.hub.Count(); got != len(good) {
+			t.Errorf("%d sockets, want %d", got, len(good))
+		}
+	})
+}
+
+// changes is the list that a store would keep.
+type changes struct {
 	mu   sync.Mutex
-	at   map[string]time.Time
+	list []change
 	down bool
 }
 
-func (r *revocations) since(_ context.Context, since time.Time) (ids []string, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.down {
-		return nil, errors.New("database is down")
-	}
-	for id, at := range r.at {
-		if !at.Before(since) {
-			ids = append(ids, id)
-		}
-	}
-	return ids, nil
+type change struct {
+	websocket.Change
+	at time.Time
 }
 
-func (r *revocations) set(down bool, id string, at time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.down = down
-	if id != "" {
-		r.at = map[string]time.Time{id: at}
+func (c *changes) since(_ context.Context, since time.Time) (out []websocket.Change, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down {
+		return nil, errors.New("database is down")
 	}
+	for _, one := range c.list {
+		if !one.at.Before(since) {
+			out = append(out, one.Change)
+		}
+	}
+	return out, nil
+}
+
+func (c *changes) fail(down bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.down = down
+}
+
+func (c *changes) add(session, device string, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, change{websocket.Change{Session: session, Device: device}, at})
 }
 
 func TestRevoked(t *testing.T) {
 	tests := []struct {
 		name   string
-		revoke func(b *bus, r *revocations)
+		revoke func(b *bus, c *changes)
 		within time.Duration
 	}{
-		{"by the bus, at once", func(b *bus, _ *revocations) { b.Publish(websocket.TopicRevoked, "d1") }, 0},
-		{"by the poll, within a second", func(_ *bus, r *revocations) { r.set(false, "d1", time.Now()) }, time.Second},
-		{"by a node whose clock is behind", func(_ *bus, r *revocations) {
-			r.set(false, "d1", time.Now().Add(-20*time.Second))
+		{"by the bus, at once", func(b *bus, _ *changes) { b.Publish(websocket.TopicRevoked, "d1") }, 0},
+		{"by the poll, within a second", func(_ *bus, c *changes) { c.add("", "d1", time.Now()) }, time.Second},
+		{"by a node whose clock is behind", func(_ *bus, c *changes) {
+			c.add("", "d1", time.Now().Add(-20*time.Second))
 		}, time.Second},
-		{"while the database did not answer", func(_ *bus, r *revocations) {
-			r.set(true, "d1", time.Now())
+		{"while the database did not answer", func(_ *bus, c *changes) {
+			c.fail(true)
+			c.add("", "d1", time.Now())
 			time.Sleep(5 * time.Minute)
-			r.set(false, "", time.Time{})
+			c.fail(false)
 		}, 6 * time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b, r := &bus{}, &revocations{}
-				n := start(t, b, func(h *websocket.Hub) { h.Revoked = r.since })
+				b, c := &bus{}, &changes{}
+				n := start(t, b, func(h *websocket.Hub) { h.Changes = c.since })
 				p := n.connect(manner{})
 				time.Sleep(10 * time.Minute)
 				p.wantOpen(t)
 				began := time.Now()
-				tt.revoke(b, r)
+				tt.revoke(b, c)
 				p.wantClosed(t, websocket.CloseRevoked)
 				if took := time.Since(began); took > tt.within {
 					t.Errorf("took %v, want at most %v", took, tt.within)

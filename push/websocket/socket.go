@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -24,6 +23,8 @@ const (
 	closeGoingAway = websocket.CloseGoingAway
 	closePolicy    = websocket.ClosePolicyViolation
 	closeData      = websocket.CloseUnsupportedData
+	closeProtocol  = websocket.CloseProtocolError
+	closeTooBig    = websocket.CloseMessageTooBig
 )
 
 // What one socket may cost. Frames are of a few dozen bytes, and what a client
@@ -31,11 +32,12 @@ const (
 const (
 	bufferBytes   = 512
 	maxFrameBytes = 512
+	maxControl    = 125 // RFC 6455 §5.5
 	handshakeTime = 5 * time.Second
 	frameTime     = 500 * time.Millisecond
 	// pingTime is short: a ping of two bytes waits only if the peer has left
 	// tens of kilobytes unread.
-	pingTime   = 250 * time.Millisecond
+	pingTime   = 500 * time.Millisecond
 	maxPerMin  = 120 // frames of any kind that a client may send in a minute
 	unanswered = 8   // frames whose acknowledgement is still taken
 )
@@ -51,6 +53,7 @@ type frame struct {
 // Client is who wants a socket.
 type Client struct {
 	Session string
+	Proof   string    // the key by which the session proves itself, if it must; a ticket gives it back
 	Devices []string  // that the session stands for, at least one
 	Until   time.Time // when the session ends
 }
@@ -59,18 +62,20 @@ type Client struct {
 type socket struct {
 	hub     *Hub
 	conn    *websocket.Conn
-	client  Client
-	devices map[string]struct{} // guarded by the hub's mutex
+	client  Client   // but for its devices
+	devices []string // guarded by the hub's mutex
 	slot    int
 	opened  time.Time
 
-	seen   atomic.Int64 // when the peer was last heard, in Unix nanoseconds
-	pinged atomic.Int64
+	seen    atomic.Int64 // when the peer was last heard, in Unix nanoseconds
+	pinged  atomic.Int64
+	offered bool // it was given a ticket; of the hub's clock alone
 
 	write sync.Mutex
 	sent  []string // ids of the latest frames; guarded by write
 
-	minute time.Time // of the reader alone
+	first  [firstBytes]byte // this and the rest: of the reader alone
+	minute time.Time
 	heard  int
 	once   sync.Once
 }
@@ -79,7 +84,7 @@ type socket struct {
 // something is written, because most sockets are idle for days.
 var upgrader = websocket.Upgrader{
 	HandshakeTimeout: handshakeTime,
-	ReadBufferSize:   bufferBytes, // not zero: that would keep the 4 KB of net/http
+	ReadBufferSize:   1, // which is as little as there can be; zero would keep the 4 KB of net/http
 	WriteBufferSize:  bufferBytes,
 	WriteBufferPool:  &sync.Pool{},
 	Subprotocols:     []string{Protocol},
@@ -103,17 +108,10 @@ func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, c Client) error {
 		h.release()
 		return ErrUpgrade
 	}
-	s := &socket{hub: h, conn: conn, client: c, devices: map[string]struct{}{}, opened: time.Now()}
+	s := &socket{hub: h, conn: conn, client: c, devices: slices.Clone(c.Devices), opened: time.Now()}
+	s.client.Devices = nil
 	s.seen.Store(s.opened.UnixNano())
 	s.pinged.Store(s.opened.UnixNano())
-	conn.SetReadLimit(maxFrameBytes)
-	conn.SetPongHandler(func(string) error { return s.hear() })
-	conn.SetPingHandler(func(data string) error {
-		if err := s.hear(); err != nil {
-			return err
-		}
-		return conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(pingTime))
-	})
 	oldest, ok := h.register(s)
 	if !ok {
 		h.release()
@@ -124,7 +122,7 @@ func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, c Client) error {
 	if oldest != nil {
 		oldest.close(closePolicy, "too many sockets")
 	}
-	go s.read() // the hub's own; [Hub.Run] waits for it
+	go s.wait() // the hub's own; [Hub.Run] waits for it
 	return nil
 }
 
@@ -159,17 +157,16 @@ func (h *Hub) register(s *socket) (oldest *socket, ok bool) {
 		return nil, false
 	}
 	if mine := h.sessions[s.client.Session]; len(mine) >= perSession {
-		for other := range mine {
+		for _, other := range mine {
 			if oldest == nil || other.opened.Before(oldest.opened) {
 				oldest = other
 			}
 		}
 	}
-	for _, d := range s.client.Devices {
-		s.devices[d] = struct{}{}
-		add(h.devices, d, s)
+	for _, d := range s.devices {
+		h.devices.add(d, s)
 	}
-	add(h.sessions, s.client.Session, s)
+	h.sessions.add(s.client.Session, s)
 	s.slot, h.next = h.next, (h.next+1)%slots
 	h.wheel[s.slot][s] = struct{}{}
 	h.readers.Add(1)
@@ -180,60 +177,13 @@ func (h *Hub) register(s *socket) (oldest *socket, ok bool) {
 func (h *Hub) unregister(s *socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for d := range s.devices {
-		remove(h.devices, d, s)
+	for _, d := range s.devices {
+		h.devices.remove(d, s)
 	}
-	remove(h.sessions, s.client.Session, s)
+	h.sessions.remove(s.client.Session, s)
 	delete(h.wheel[s.slot], s)
 	h.total--
 }
-
-// read hears the client until the connection ends, however it ends. It is the
-// only goroutine of a socket.
-func (s *socket) read() {
-	defer s.hub.readers.Done()
-	defer s.hub.observe(Closed)
-	defer s.hub.unregister(s)
-	defer s.conn.Close()
-	for {
-		kind, r, err := s.conn.NextReader()
-		if err != nil || s.hear() != nil {
-			return
-		}
-		var f frame
-		body, err := io.ReadAll(r)
-		switch {
-		case err != nil:
-			return
-		case kind != websocket.TextMessage:
-			s.close(closeData, "text only")
-			return
-		case json.Unmarshal(body, &f) != nil || f.Type != "ack":
-			s.close(closePolicy, "not a frame of this protocol")
-			return
-		case s.takeAck(f.ID):
-			s.hub.acked(f.ID)
-		}
-	}
-}
-
-// hear notes a sign of life. It returns an error, which ends the reader, if
-// there are too many of them.
-func (s *socket) hear() error {
-	now := time.Now()
-	s.seen.Store(now.UnixNano())
-	if now.Sub(s.minute) >= time.Minute {
-		s.minute, s.heard = now, 0
-	}
-	if s.heard++; s.heard > maxPerMin {
-		s.close(closePolicy, "too many frames")
-		return errTalkative
-	}
-	return nil
-}
-
-// errTalkative ends the reader of a client that floods.
-var errTalkative = &websocket.CloseError{Code: closePolicy}
 
 // send writes f, and reports whether it went out. A client that does not take
 // it in time is closed: it asks for what is pending when it is back.
@@ -279,9 +229,33 @@ func (s *socket) tend(now time.Time) {
 		_ = s.conn.Close()
 	case now.Sub(time.Unix(0, s.pinged.Load())) >= pingEvery:
 		s.pinged.Store(now.UnixNano())
-		if s.conn.WriteControl(websocket.PingMessage, nil, now.Add(pingTime)) != nil {
+		if s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(pingTime)) != nil {
 			_ = s.conn.Close()
+			return
 		}
+		s.offer(now)
+	case !s.offered:
+		s.offer(now)
+	}
+}
+
+// offer gives the client a ticket. It is not acknowledged: a client that lost it
+// connects by way of the database.
+func (s *socket) offer(now time.Time) {
+	text := s.hub.ticketFor(s, now)
+	if text == "" {
+		return
+	}
+	body, err := json.Marshal(map[string]string{"type": "ticket", "ticket": text})
+	if err != nil {
+		return
+	}
+	s.offered = true
+	s.write.Lock()
+	defer s.write.Unlock()
+	_ = s.conn.SetWriteDeadline(time.Now().Add(pingTime))
+	if s.conn.WriteMessage(websocket.TextMessage, body) != nil {
+		_ = s.conn.Close()
 	}
 }
 

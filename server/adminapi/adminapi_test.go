@@ -20,6 +20,7 @@ import (
 
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/device/devicetest"
 	"github.com/mitome-ciba/mitome/server/adminapi"
 	"github.com/mitome-ciba/mitome/server/seal"
 	"github.com/mitome-ciba/mitome/server/session"
@@ -240,6 +241,18 @@ func TestDevices(t *testing.T) {
 	list, err := c.Devices(ctx, u.ID)
 	if err != nil || len(list) != 1 || list[0].ID != string(d.ID) || list[0].State != "active" {
 		t.Fatalf("got %+v, %v", list, err)
+	}
+	a := devicetest.Subscription("https://push.example/1", time.Now())
+	if _, err := w.db.AddAddress(ctx, device.NewAddress{Device: d.ID, Address: a, Most: 5}, devicetest.Admin); err != nil {
+		t.Fatal(err)
+	}
+	for _, doubtful := range []bool{true, false} {
+		if err := w.db.DoubtAddress(ctx, a.ID, doubtful); err != nil {
+			t.Fatal(err)
+		}
+		if list, err = c.Devices(ctx, u.ID); err != nil || (list[0].DoubtfulSince != nil) != doubtful {
+			t.Errorf("doubtful %v: got %+v, %v", doubtful, list, err)
+		}
 	}
 	got, err := c.RenameDevice(ctx, list[0].ID, "work phone")
 	if err != nil || got.Name != "work phone" {

@@ -21,6 +21,8 @@ type Device struct {
 	ActiveAt  *time.Time `json:"active_at,omitempty" doc:"When a cooling device becomes active by itself."`
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
 	UsedAt    *time.Time `json:"used_at,omitempty" doc:"When it last decided or opened a session, to the minute."`
+
+	DoubtfulSince *time.Time `json:"doubtful_since,omitempty" doc:"Since when no notification came through to it."`
 }
 
 func deviceOf(d device.Device) Device {
@@ -28,6 +30,7 @@ func deviceOf(d device.Device) Device {
 		ID: string(d.ID), User: string(d.User), Name: d.Name, State: string(d.State), CreatedAt: d.CreatedAt.UTC(),
 	}
 	out.ActiveAt, out.RevokedAt, out.UsedAt = sometime(d.ActiveAt), sometime(d.RevokedAt), sometime(d.UsedAt)
+	out.DoubtfulSince = sometime(d.DoubtfulSince())
 	return out
 }
 

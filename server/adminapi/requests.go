@@ -28,6 +28,32 @@ type Request struct {
 	ExpiresAt      time.Time          `json:"expires_at"`
 	Decision       *approval.Decision `json:"decision,omitempty"`
 	Report         *Report            `json:"report,omitempty"`
+	Deliveries     []Delivery         `json:"deliveries,omitempty" doc:"Only where one request is asked for"`
+}
+
+// Delivery is what became of one message to one address of a device. The address
+// itself is nobody's business but the channel's.
+type Delivery struct {
+	Kind       string    `json:"kind" enum:"notify,clear" doc:"The question, or its end"`
+	Channel    string    `json:"channel"`
+	Device     string    `json:"device"`
+	DeviceName string    `json:"device_name,omitempty" doc:"What it is called now"`
+	Outcome    string    `json:"outcome" doc:"waiting; done (taken); moot (not needed any more); absent (nobody listened); gone (dead, and removed); broken (our credentials); unfit (the channel never takes it); late (not taken while it mattered)"`
+	Cause      string    `json:"cause,omitempty"`
+	Attempts   int       `json:"attempts"`
+	CreatedAt  time.Time `json:"created_at"`
+	EndedAt    time.Time `json:"ended_at,omitzero"`
+}
+
+func deliveryOf(d approval.Delivery) Delivery {
+	out := Delivery{
+		Kind: d.Kind, Channel: string(d.Channel), Device: string(d.Device), DeviceName: d.DeviceName,
+		Outcome: d.Outcome, Cause: d.Cause, Attempts: d.Attempts, CreatedAt: d.Created, EndedAt: d.Ended,
+	}
+	if d.Ended.IsZero() {
+		out.Outcome = "waiting"
+	}
+	return out
 }
 
 // Report is what became of telling the OP.
@@ -101,7 +127,12 @@ func (a *API) getRequest(ctx context.Context, in *requestPath) (*body[Request], 
 	if len(listed) == 0 || string(listed[0].Request.ID) != in.ID {
 		return nil, approval.ErrNotFound
 	}
-	return answer(a.requestOf(listed[0]), nil)
+	deliveries, err := a.Listing.Deliveries(ctx, listed[0].Request.ID)
+	out := a.requestOf(listed[0])
+	for _, d := range deliveries {
+		out.Deliveries = append(out.Deliveries, deliveryOf(d))
+	}
+	return answer(out, err)
 }
 
 func (a *API) withdraw(ctx context.Context, in *requestPath) (*body[Request], error) {

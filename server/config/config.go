@@ -35,6 +35,7 @@ type Config struct {
 	Sessions       Sessions  `koanf:"sessions"`
 	Pairing        Pairing   `koanf:"pairing"`
 	Push           Push      `koanf:"push"`
+	Apps           Apps      `koanf:"apps"`
 	Log            LogConfig `koanf:"log"`
 	OPs            []OP      `koanf:"ops"`
 }

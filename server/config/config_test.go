@@ -45,7 +45,7 @@ func TestDefaults(t *testing.T) {
 		Database: Database{URL: "sqlite:/var/lib/mitome/mitome.db"},
 		Sessions: Sessions{Life: 400 * 24 * time.Hour},
 		Pairing:  Pairing{CoolingOff: 24 * time.Hour, MaxDevices: 10},
-		Push:     Push{WebPush: WebPush{Enabled: new(true), Subject: "https://mitome.example"}},
+		Push:     Push{WaitForSocket: new(time.Second), WebPush: WebPush{Enabled: new(true), Subject: "https://mitome.example"}},
 		Log:      LogConfig{Level: "info", Format: "json"},
 		OPs:      []OP{{Name: "corp", Kind: "keycloak", Title: "corp", Push: "full"}},
 	}

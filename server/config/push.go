@@ -6,13 +6,34 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Push is how devices are woken whose page is not open.
 type Push struct {
+	WaitForSocket *time.Duration `koanf:"wait_for_socket" desc:"How long a device with a page or an app of Mitome open has to show a request there, before it is sent pushes; at most a quarter of the time that a request has. 0s sends them at once, 10s is the most." default:"1s"`
+
 	WebPush WebPush `koanf:"webpush"`
 	FCM     FCM     `koanf:"fcm"`
 	APNs    APNs    `koanf:"apns"`
+}
+
+// maxSocketWait bounds what a device that is not connected can lose.
+const maxSocketWait = 10 * time.Second
+
+// SocketFirst is how long pushes wait for a device's socket.
+func (p Push) SocketFirst() time.Duration {
+	if p.WaitForSocket == nil {
+		return 0
+	}
+	return *p.WaitForSocket
+}
+
+// validate checks what is not one channel's.
+func (p Push) validate(f *Faults) {
+	if p.SocketFirst() > maxSocketWait {
+		f.add("push.wait_for_socket", "must be from 0s to %v.", maxSocketWait)
+	}
 }
 
 // WebPush wakes browsers through the push services that they bring.

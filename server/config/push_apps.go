@@ -1,6 +1,9 @@
 package config
 
-import "net/url"
+import (
+	"net/url"
+	"strings"
+)
 
 // FCM wakes Android apps. It is off unless there are credentials.
 type FCM struct {
@@ -11,17 +14,27 @@ type FCM struct {
 // On reports whether FCM is configured.
 func (f FCM) On() bool { return f.CredentialsFile != "" }
 
-// APNs wakes iOS and watchOS apps. It is off unless there is a key.
+// APNs wakes iOS and watchOS apps. It is off unless there is a key or a certificate.
 type APNs struct {
-	KeyFile  string `koanf:"key_file" desc:"APNs key of your Apple developer team (.p8), good for sandbox and production. docs/push.md says how to get one." derived:"APNs is off"`
-	KeyID    string `koanf:"key_id" desc:"Ten characters that name the key." derived:"none; needed with key_file"`
-	TeamID   string `koanf:"team_id" desc:"Ten characters that name the team." derived:"none; needed with key_file"`
-	Topic    string `koanf:"topic" desc:"Bundle id of the app." derived:"none; needed with key_file"`
+	KeyFile string `koanf:"key_file" desc:"APNs key of your Apple developer team (.p8), good for sandbox and production. docs/push.md says how to get one." derived:"APNs is off, unless there is a certificate"`
+	KeyID   string `koanf:"key_id" desc:"Ten characters that name the key." derived:"none; needed with key_file"`
+	TeamID  string `koanf:"team_id" desc:"Ten characters that name the team." derived:"none; needed with key_file"`
+	Topic   string `koanf:"topic" desc:"Bundle id of the app." derived:"none; needed"`
+
+	CertificateFile         string `koanf:"certificate_file" desc:"Apple Push Services certificate of the app (.p12, or PEM), in place of a key. It lapses after about a year, and a key does not." derived:"none"`
+	CertificateKeyFile      string `koanf:"certificate_key_file" desc:"Private key of the certificate (PEM), if it does not stand in certificate_file." derived:"none"`
+	CertificatePasswordFile string `koanf:"certificate_password_file" desc:"File that holds the password of the .p12 file." derived:"no password"`
+
 	Endpoint string `koanf:"endpoint" desc:"Base URL (https) that is called in place of both of Apple's." derived:"Apple's"`
 }
 
 // On reports whether APNs is configured.
-func (a APNs) On() bool { return a.KeyFile != "" }
+func (a APNs) On() bool { return a.KeyFile != "" || a.CertificateFile != "" }
+
+// Complete reports whether all is there that one of the two ways needs.
+func (a APNs) Complete() bool {
+	return a.Topic != "" && (a.CertificateFile != "" || a.KeyFile != "" && a.KeyID != "" && a.TeamID != "")
+}
 
 // validate finds a channel that is half configured, which its operator would
 // take for one that is on.
@@ -33,12 +46,22 @@ func (f FCM) validate(faults *Faults) {
 }
 
 func (a APNs) validate(faults *Faults) {
-	set := a != APNs{}
-	for _, s := range []struct{ name, value string }{
-		{"key_file", a.KeyFile}, {"key_id", a.KeyID}, {"team_id", a.TeamID}, {"topic", a.Topic},
+	set, certificate := a != APNs{}, a.CertificateFile != ""
+	for _, s := range []struct {
+		name, value string
+		key         bool // of a key only
+	}{
+		{"key_file", a.KeyFile, true}, {"key_id", a.KeyID, true}, {"team_id", a.TeamID, true}, {"topic", a.Topic, false},
+		{"certificate_key_file", a.CertificateKeyFile, false}, {"certificate_password_file", a.CertificatePasswordFile, false},
 	} {
-		if set && s.value == "" {
-			faults.add("push.apns."+s.name, "is needed for APNs, as key_file, key_id, team_id and topic all are.")
+		path := "push.apns." + s.name
+		switch of := strings.HasPrefix(s.name, "certificate_"); {
+		case of && s.value != "" && !certificate:
+			faults.add(path, "is of no use without certificate_file.")
+		case certificate && s.key && s.value != "":
+			faults.add(path, "cannot be set with certificate_file: it is a key or a certificate.")
+		case set && !of && s.value == "" && !(certificate && s.key):
+			faults.add(path, "is needed for APNs, as key_file, key_id, team_id and topic all are; or certificate_file and topic.")
 		}
 	}
 	endpoint(faults, "push.apns.endpoint", a.Endpoint, "https")

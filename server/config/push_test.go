@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWebPush(t *testing.T) {
@@ -62,5 +63,23 @@ func TestWebPushAllowPrivate(t *testing.T) {
 	}
 	if _, err := Load(write(t, minimal+"\npush: {webpush: {allow_private: [here]}}\n"), nil); err == nil {
 		t.Error("a network that is none was taken")
+	}
+}
+
+func TestWaitForSocket(t *testing.T) {
+	for lines, want := range map[string]time.Duration{
+		"": time.Second, "push: {wait_for_socket: 0s}": 0, "push: {wait_for_socket: 250ms}": 250 * time.Millisecond, "push: {wait_for_socket: 10s}": 10 * time.Second,
+	} {
+		c, err := Load(write(t, minimal+"\n"+lines+"\n"), nil)
+		if err != nil || c.Push.SocketFirst() != want {
+			t.Errorf("%q: got %v, %v, want %v", lines, c.Push.SocketFirst(), err, want)
+		}
+	}
+	for _, bad := range []string{"10001ms", "-1s", "soon"} {
+		_, err := Load(write(t, minimal+"\npush: {wait_for_socket: "+bad+"}\n"), nil)
+		var faults Faults
+		if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Path != "push.wait_for_socket" {
+			t.Errorf("%s: got %v, want a fault of wait_for_socket", bad, err)
+		}
 	}
 }

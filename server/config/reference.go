@@ -34,6 +34,7 @@ func Reference(kinds []Kind) string {
 		{"Sessions", "sessions", reflect.TypeFor[Sessions]()},
 		{"Pairing", "pairing", reflect.TypeFor[Pairing]()},
 		{"Push", "push", reflect.TypeFor[Push]()},
+		{"Apps of your own", "apps", reflect.TypeFor[Apps]()},
 		{"Log", "log", reflect.TypeFor[LogConfig]()},
 	} {
 		section(&b, s.title, s.key, s.typ, false)

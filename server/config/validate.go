@@ -42,9 +42,11 @@ func (c Config) Validate() Faults {
 		f.add("data_dir", "must be an absolute path.")
 	}
 	c.Pairing.validate(&f)
+	c.Push.validate(&f)
 	c.Push.WebPush.validate(&f)
 	c.Push.FCM.validate(&f)
 	c.Push.APNs.validate(&f)
+	c.Apps.validate(&f)
 	oneOf(&f, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(&f, "log.format", c.Log.Format, "json", "text")
 	c.validateOPs(&f)

@@ -25,6 +25,7 @@ type Job struct {
 	Subject  string // what it is about, for people: a request id
 	Target   string // the one thing it goes to: an address id, or empty
 	Attempts int    // this one included
+	Leads    bool   // others wait for how this one ends: done ends them too, else they fall due
 	Sending  bool   // an earlier attempt was about to send, and did not live to say what came of it
 	Lease    string // proves to the queue that the caller holds the job
 	Created  time.Time

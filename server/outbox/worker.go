@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -47,6 +48,13 @@ type Worker struct {
 // wait would outlast it.
 func Backoff(attempts int) time.Duration {
 	return min(time.Second<<min(max(attempts-1, 0), 5), 30*time.Second)
+}
+
+// Jittered is Backoff less up to half of it. What failed together, because a
+// service was away, must not all come back in the same moment.
+func Jittered(attempts int) time.Duration {
+	full := Backoff(attempts)
+	return full - rand.N(full/2)
 }
 
 // Run drains the queue until ctx is done, then waits for the jobs in hand: half

@@ -336,3 +336,18 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 }
+
+// TestJittered: what failed together comes back spread out, and no later than
+// Backoff says; the first time within a second.
+func TestJittered(t *testing.T) {
+	for attempts := range 8 {
+		full, least, most := outbox.Backoff(attempts), time.Hour, time.Duration(0)
+		for range 1000 {
+			d := outbox.Jittered(attempts)
+			least, most = min(least, d), max(most, d)
+		}
+		if least < full/2 || most > full || most-least < full/4 {
+			t.Errorf("after %d attempts: from %v to %v, want it spread from %v to %v", attempts, least, most, full/2, full)
+		}
+	}
+}

@@ -58,7 +58,7 @@ func (h *Handler) list(ctx context.Context, s session.Session, all []device.Devi
 			This: by.ID == d.ID, Cooling: d.State == device.Cooling,
 			MayRename: device.May(by, device.ActRename, d) == nil,
 			MayLose:   d.State == device.Active && device.May(by, device.ActLose, d) == nil,
-			Paired:    d.CreatedAt, ActiveAt: d.ActiveAt, Used: d.UsedAt,
+			Paired:    d.CreatedAt, ActiveAt: d.ActiveAt, Used: d.UsedAt, Doubtful: d.DoubtfulSince(),
 		}
 		out.Devices = append(out.Devices, row)
 		switch {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -22,7 +23,8 @@ type file struct {
 	Lookup  []byte  `json:"lookup"`
 	Sign    signers `json:"sign"`
 
-	WebPush *jose.JSONWebKey `json:"webpush,omitempty"` // not in files made before there was Web Push
+	WebPush      *jose.JSONWebKey `json:"webpush,omitempty"`      // not in files made before there was Web Push
+	WebPushSince time.Time        `json:"webpush_since,omitzero"` // not in files whose key was never replaced
 }
 
 const (
@@ -58,7 +60,7 @@ func Load(path string) (*Ring, error) {
 	if err := in.check(); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrKeyFile, path, err)
 	}
-	return &Ring{seal: in.Seal, code: in.Code, lookup: in.Lookup, sign: in.Sign, push: in.WebPush}, nil
+	return &Ring{seal: in.Seal, code: in.Code, lookup: in.Lookup, sign: in.Sign, push: in.WebPush, pushSince: in.WebPushSince}, nil
 }
 
 func (f file) check() error {
@@ -121,7 +123,7 @@ func (s signers) check() error {
 // or not at all: half a key file is a database lost.
 func (r *Ring) Save(path string) error {
 	r.mu.RLock()
-	out := file{fileVersion, r.seal, r.code, r.lookup, r.sign, r.push}
+	out := file{fileVersion, r.seal, r.code, r.lookup, r.sign, r.push, r.pushSince}
 	if out.Sign.Retired == nil {
 		out.Sign.Retired = []jose.JSONWebKey{}
 	}

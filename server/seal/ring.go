@@ -23,6 +23,8 @@ type Ring struct {
 	lookup []byte // HMAC-SHA-256, for hints
 	sign   signers
 	push   *jose.JSONWebKey // ES256, to prove to push services who sends; nil: an older file has none
+
+	pushSince time.Time // when push took the place of another key; zero: it is the first
 }
 
 // set is the symmetric keys of one purpose.
@@ -155,6 +157,24 @@ func (r *Ring) WebPushKey() (*ecdsa.PrivateKey, bool) {
 	return priv, ok
 }
 
+// ReplaceWebPush makes a new key of Web Push and forgets the old one. Every
+// subscription is bound to that, so no browser hears anything until it has
+// subscribed anew.
+func (r *Ring) ReplaceWebPush(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := newES256()
+	r.push, r.pushSince = &k, now.UTC().Truncate(time.Second)
+}
+
+// WebPushSince returns when the key of Web Push took the place of another; zero
+// if it is the first.
+func (r *Ring) WebPushSince() time.Time {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.pushSince
+}
+
 // PublicKeys returns what is published for verifying evidence, the current key
 // first.
 func (r *Ring) PublicKeys() jose.JSONWebKeySet {
@@ -168,7 +188,7 @@ type Info struct {
 	ID      string
 	Purpose string // "seal", "code", "sign" or "webpush"
 	Current bool
-	Created time.Time // zero for signing keys, which do not say
+	Created time.Time // zero for signing keys and a first "webpush", which do not say
 	Public  string    // of "webpush": its public half, as browsers are given it
 }
 
@@ -188,7 +208,7 @@ func (r *Ring) Keys() []Info {
 	}
 	out = append(out, Info{ID: r.sign.Current.KeyID, Purpose: "sign", Current: true})
 	if r.push != nil {
-		out = append(out, Info{ID: r.push.KeyID, Purpose: "webpush", Current: true, Public: point(r.push.Key)})
+		out = append(out, Info{ID: r.push.KeyID, Purpose: "webpush", Current: true, Created: r.pushSince, Public: point(r.push.Key)})
 	}
 	return out
 }

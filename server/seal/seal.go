@@ -114,6 +114,14 @@ func (r *Ring) Lookup(kind, value string) []byte {
 	return mac(derive(r.lookup, "mitome/lookup/v1"), append(append(data, kind...), value...))
 }
 
+// TicketKey returns the key of the tickets with which sockets are opened anew. It
+// is the same on all nodes, and what it signs is of use for a minute.
+func (r *Ring) TicketKey() []byte {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return derive(r.lookup, "mitome/ticket/v1")
+}
+
 // CodeMAC implements approval.CodeKeys.
 func (r *Ring) CodeMAC(id string, data []byte) (keyID string, sum []byte, err error) {
 	r.mu.RLock()

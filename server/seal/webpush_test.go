@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/mitome-ciba/mitome/server/seal"
 )
@@ -78,6 +79,37 @@ func TestWebPushKeyIsKept(t *testing.T) {
 	}
 	if err := got.Drop(listed[0].ID); !errors.Is(err, seal.ErrKeyCurrent) {
 		t.Errorf("drop: got %v, want ErrKeyCurrent", err)
+	}
+}
+
+// TestWebPushKeyIsReplaced: by a new one that says since when, while all else
+// stays as it is.
+func TestWebPushKeyIsReplaced(t *testing.T) {
+	r, path := saved(t)
+	old, b, now := pushKey(t, r), sealed(t, r, "bearer", place), time.Now()
+	if !r.WebPushSince().IsZero() {
+		t.Errorf("a first key says that it replaced another at %v", r.WebPushSince())
+	}
+	r.ReplaceWebPush(now)
+	if err := r.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := seal.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k := pushKey(t, got); k.Equal(old) || !k.Equal(pushKey(t, r)) {
+		t.Error("it is the old key, or another than was made")
+	}
+	if since := got.WebPushSince(); since.After(now) || now.Sub(since) > time.Second {
+		t.Errorf("replaced at %v, want %v", since, now)
+	}
+	if plain, err := got.Open(b, place); err != nil || string(plain) != "bearer" {
+		t.Errorf("got %q, %v", plain, err)
+	}
+	got.Rotate()
+	if !pushKey(t, got).Equal(pushKey(t, r)) || !got.WebPushSince().Equal(r.WebPushSince()) {
+		t.Error("a rotation changed it")
 	}
 }
 

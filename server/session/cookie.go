@@ -51,7 +51,7 @@ func (k *Keeper) byCookie(r *http.Request) (Session, error) {
 			return Session{}, err
 		}
 	}
-	s, err := k.Store.Session(r.Context(), idOf(token))
+	s, err := k.session(r.Context(), idOf(token))
 	if err != nil {
 		return Session{}, err
 	}

@@ -87,7 +87,7 @@ func (k *Keeper) byProof(r *http.Request) (Session, error) {
 	if p.claims.ATH != athOf(token) {
 		return Session{}, fmt.Errorf("%w: ath", ErrProof)
 	}
-	s, err := k.Store.Session(r.Context(), idOf(token))
+	s, err := k.session(r.Context(), idOf(token))
 	if err != nil {
 		return Session{}, err
 	}
@@ -100,6 +100,23 @@ func (k *Keeper) byProof(r *http.Request) (Session, error) {
 		return Session{}, ErrUnauthorized
 	}
 	return s, k.known.spend(p, k.Now(), maxKnown)
+}
+
+// knownKey is the key of the session that a call is known to be of.
+type knownKey struct{}
+
+// WithKnown returns ctx in which s is known to stand, so that the store need not
+// be asked for it. Whoever calls must still prove that s is his, as ever.
+func WithKnown(ctx context.Context, s Session) context.Context {
+	return context.WithValue(ctx, knownKey{}, s)
+}
+
+// session returns a session as it is known, or else as it is stored.
+func (k *Keeper) session(ctx context.Context, id ID) (Session, error) {
+	if s, ok := ctx.Value(knownKey{}).(Session); ok && s.ID == id {
+		return s, nil
+	}
+	return k.Store.Session(ctx, id)
 }
 
 // Proof returns the thumbprint of the key that made r's proof, for a call that

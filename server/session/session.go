@@ -56,6 +56,14 @@ type SignIn struct {
 	By      device.Actor
 }
 
+// Change is something that happened to what sessions stand for: a device was
+// revoked (no Session), a session is over (no Device), or it stands for a device
+// more.
+type Change struct {
+	Session ID
+	Device  device.DeviceID
+}
+
 // The refusals of this package.
 var (
 	ErrUnauthorized = errors.New("session: no valid session")

@@ -11,17 +11,17 @@ import (
 	"github.com/mitome-ciba/mitome/server/seal"
 )
 
-const addressColumns = `a.channel, a.target, a.key, a.locale, a.since`
+const addressColumns = `a.channel, a.target, a.key, a.locale, a.since, a.doubtful_since`
 
 // addressRow is addressColumns. A device without an address has none of them.
 type addressRow struct {
 	channel, locale *string
 	target, key     []byte
-	since           *int64
+	since, doubtful *int64
 }
 
 func (r *addressRow) dest() []any {
-	return []any{&r.channel, &r.target, &r.key, &r.locale, &r.since}
+	return []any{&r.channel, &r.target, &r.key, &r.locale, &r.since, &r.doubtful}
 }
 
 // open is the row as an address.
@@ -36,7 +36,7 @@ func (r *addressRow) open(ring Sealer, id push.AddressID) (push.Address, error) 
 	}
 	return push.Address{
 		ID: id, Channel: push.Channel(*r.channel), Target: push.Target(target), Key: key,
-		Locale: *r.locale, Since: moment(*r.since),
+		Locale: *r.locale, Since: moment(*r.since), Doubtful: moment(*r.doubtful),
 	}, nil
 }
 
@@ -94,17 +94,6 @@ func (db *DB) Address(ctx context.Context, id push.AddressID) (push.Address, dev
 		return push.Address{}, device.Device{}, err
 	}
 	return a, d, nil
-}
-
-// RemoveAddress forgets an address that its channel says is dead. Doing it twice
-// is no error.
-func (db *DB) RemoveAddress(ctx context.Context, id push.AddressID) error {
-	return db.inTx(ctx, func(t *tx) error {
-		if _, err := t.exec(ctx, `DELETE FROM addresses WHERE id = $1`, id); err != nil {
-			return fmt.Errorf("remove address: %w", err)
-		}
-		return nil
-	})
 }
 
 // addAddresses stores the addresses of a new device.
@@ -171,7 +160,10 @@ func (db *DB) AddAddress(ctx context.Context, n device.NewAddress, by device.Act
 		if err := t.insertAddress(ctx, n.Device, n.Address); err != nil {
 			return err
 		}
-		if err := t.makeRoom(ctx, n); err != nil {
+		if err := t.makeRoom(ctx, n, by); err != nil {
+			return err
+		}
+		if err := t.tryNew(ctx, n.Device, id); err != nil {
 			return err
 		}
 		return t.audit(ctx, audit.Entry{
@@ -201,17 +193,8 @@ func (t *tx) takeOver(ctx context.Context, hash []byte, n device.NewAddress, by 
 	for _, d := range n.Shared {
 		args = append(args, d)
 	}
-	from, err := collect(ctx, t, q(`DELETE FROM addresses WHERE target_hash = $1
-		AND device_id NOT IN (`+list(2, len(args)-1)+`) RETURNING device_id`, args...), one[device.DeviceID])
-	if err != nil {
-		return fmt.Errorf("take target over: %w", err)
-	}
-	for _, d := range from {
-		if err := t.audit(ctx, audit.Entry{Word: audit.AddressRemoved, By: by, Device: d}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.removeAddresses(ctx, removal{"taken over", by}, q(`DELETE FROM addresses WHERE target_hash = $1
+		AND device_id NOT IN (`+list(2, len(args)-1)+`) RETURNING `+removedColumns, args...))
 }
 
 // refresh stores what the device says anew of an address that it has.
@@ -220,7 +203,8 @@ func (t *tx) refresh(ctx context.Context, id push.AddressID, a push.Address) err
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, `UPDATE addresses SET key = $1, locale = $2, since = $3 WHERE id = $4`, key, a.Locale, micros(a.Since), id)
+	_, err = t.exec(ctx, `UPDATE addresses SET key = $1, locale = $2, since = $3, doubtful_since = 0 WHERE id = $4`,
+		key, a.Locale, micros(a.Since), id)
 	if err != nil {
 		return fmt.Errorf("refresh address: %w", err)
 	}
@@ -228,16 +212,12 @@ func (t *tx) refresh(ctx context.Context, id push.AddressID, a push.Address) err
 }
 
 // makeRoom forgets the addresses beyond n.Most, but never the one just added.
-func (t *tx) makeRoom(ctx context.Context, n device.NewAddress) error {
-	_, err := t.exec(ctx, `DELETE FROM addresses
+func (t *tx) makeRoom(ctx context.Context, n device.NewAddress, by device.Actor) error {
+	return t.removeAddresses(ctx, removal{"too many", by}, q(`DELETE FROM addresses
 		WHERE device_id = $1 AND channel <> $2 AND id <> $3 AND id NOT IN (
 			SELECT id FROM addresses WHERE device_id = $1 AND channel <> $2 AND id <> $3
-			ORDER BY since DESC, id LIMIT $4)`,
-		n.Device, push.WebSocket, n.Address.ID, n.Most-1)
-	if err != nil {
-		return fmt.Errorf("make room for address: %w", err)
-	}
-	return nil
+			ORDER BY since DESC, id LIMIT $4) RETURNING `+removedColumns,
+		n.Device, push.WebSocket, n.Address.ID, n.Most-1))
 }
 
 // DropAddress implements device.Addresses.
@@ -247,31 +227,13 @@ func (db *DB) DropAddress(ctx context.Context, d device.DeviceID, id push.Addres
 		if err != nil {
 			return err
 		}
-		err = t.must(ctx, device.ErrAddressNotFound, q(`DELETE FROM addresses WHERE id = $1 AND device_id = $2`, id, d))
+		channel, err := first(ctx, t, q(`DELETE FROM addresses WHERE id = $1 AND device_id = $2 RETURNING channel`, id, d), one[string])
 		if err != nil {
-			return fmt.Errorf("drop address: %w", err)
+			return fmt.Errorf("drop address: %w", instead(err, device.ErrAddressNotFound))
 		}
 		return t.audit(ctx, audit.Entry{
-			Word: audit.AddressRemoved, By: by, User: user, Device: d, Detail: map[string]string{"address": string(id)},
+			Word: audit.AddressRemoved, By: by, User: user, Device: d,
+			Detail: map[string]string{"address": string(id), "channel": channel, "reason": "dropped"},
 		})
 	})
-}
-
-// TestAddresses implements device.Addresses.
-func (db *DB) TestAddresses(ctx context.Context, d device.DeviceID) (n int, err error) {
-	err = db.inTx(ctx, func(t *tx) error {
-		addresses, err := collect(ctx, t, q(`SELECT id FROM addresses WHERE device_id = $1 ORDER BY created_at, id`, d),
-			one[push.AddressID])
-		if err != nil {
-			return fmt.Errorf("find addresses: %w", err)
-		}
-		for _, a := range addresses {
-			if err := t.enqueue(ctx, jobTest, string(d), string(a), t.now); err != nil {
-				return err
-			}
-		}
-		n = len(addresses)
-		return nil
-	})
-	return n, err
 }

@@ -119,6 +119,9 @@ func decisionDetail(d *approval.Decision) map[string]string {
 	if d.Reason != "" {
 		detail["reason"] = string(d.Reason)
 	}
+	if d.ByCapability {
+		detail["by"] = "capability"
+	}
 	if d.Credential != "" {
 		detail["credential"] = string(d.Credential)
 	}

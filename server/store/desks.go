@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/mitome-ciba/mitome/approval/audit"
 	"github.com/mitome-ciba/mitome/device"
@@ -58,6 +59,10 @@ func (db *DB) RefuseSignIn(ctx context.Context, op, code string, by device.Actor
 	})
 }
 
+// changesKept is how long it is remembered what changed about sessions; nobody
+// asks for more than some minutes.
+const changesKept = time.Hour
+
 // Forget removes up to limit of each that nobody can use any more: sessions,
 // desks and gestures past their time. It returns the largest of the counts.
 func (db *DB) Forget(ctx context.Context, limit int) (most int, err error) {
@@ -72,6 +77,10 @@ func (db *DB) Forget(ctx context.Context, limit int) (most int, err error) {
 				return fmt.Errorf("forget what is over: %w", err)
 			}
 			most = max(most, int(n))
+		}
+		_, err = t.exec(ctx, `DELETE FROM session_changes WHERE changed_at <= $1`, micros(t.now.Add(-changesKept)))
+		if err != nil {
+			return fmt.Errorf("forget changes of sessions: %w", err)
 		}
 		return nil
 	})

@@ -133,17 +133,6 @@ func (t *tx) acted(ctx context.Context, id device.DeviceID, at time.Time) error 
 		micros(at), id, micros(at.Add(-time.Minute))))
 }
 
-// RevokedSince returns the devices that were revoked at t or later. Those who
-// hold sockets ask once a second, because a word on the bus may be lost.
-func (db *DB) RevokedSince(ctx context.Context, t time.Time) ([]device.DeviceID, error) {
-	ids, err := collect(ctx, db.reader(), q(`SELECT id FROM devices WHERE state = 'revoked' AND revoked_at >= $1
-		ORDER BY revoked_at, id`, micros(t)), one[device.DeviceID])
-	if err != nil {
-		return nil, fmt.Errorf("revoked devices: %w", err)
-	}
-	return ids, nil
-}
-
 const credentialColumns = `id, device_id, webauthn_id, public_key, aaguid, attestation, sign_count,
 	backup_eligible, backed_up, transports, created_at`
 

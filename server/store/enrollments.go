@@ -8,6 +8,7 @@ import (
 	"github.com/mitome-ciba/mitome/approval/audit"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/server/seal"
+	"github.com/mitome-ciba/mitome/server/session"
 )
 
 const enrollmentColumns = `id, user_id, secret_hash, match_code, session_id, device_name, device_id,
@@ -108,7 +109,7 @@ func (db *DB) CompleteEnrollment(ctx context.Context, c device.Completion, by de
 		if err := t.addCredential(ctx, c.Passkey); err != nil {
 			return err
 		}
-		if err := t.tie(ctx, c.Next.Session, d, by); err != nil {
+		if err := t.tie(ctx, session.ID(c.Next.Session), d, by); err != nil {
 			return err
 		}
 		return t.tell(ctx, d.User, d.ID, d.ID)

@@ -82,3 +82,12 @@ func (db *DB) Strings(ctx context.Context, text, arg string, stop error) (out []
 		return s, errors.Join(err, stop)
 	})
 }
+
+// MigrateTo brings the schema to an older program's version.
+func (db *DB) MigrateTo(ctx context.Context, version int64) error {
+	p, err := db.migrator()
+	if err == nil {
+		_, err = p.UpTo(ctx, version)
+	}
+	return err
+}

@@ -72,3 +72,38 @@ func TestNewerSchema(t *testing.T) {
 		}
 	})
 }
+
+// TestUpgradeWhileAskedFor: what was pushed before an upgrade, and is answered after
+// it, is taken back like any other.
+func TestUpgradeWhileAskedFor(t *testing.T) {
+	for name, url := range urls {
+		t.Run(name, func(t *testing.T) {
+			db := node(t, url(t))
+			if err := db.MigrateTo(t.Context(), 5); err != nil {
+				t.Fatal(err)
+			}
+			const later = "9000000000000000"
+			for _, text := range []string{
+				`INSERT INTO users (id, op, subject, name, created_at) VALUES ('u', 'corp', 's', 'A', 1)`,
+				`INSERT INTO enrollments (id, user_id, secret_hash, match_code, session_id, device_name, device_id, state, offered_by, created_at,
+					expires_at, version) VALUES ('e', 'u', 'x', '', '', '', '', 'completed', '{}', 1, 1, 1)`,
+				`INSERT INTO devices (id, user_id, enrollment_id, name, state, created_at) VALUES ('d1', 'u', 'e', 'phone', 'active', 1)`,
+				`INSERT INTO addresses (id, device_id, channel, target, created_at) VALUES ('d1 browser', 'd1', 'webpush', 'x', 1)`,
+				`INSERT INTO requests (id, op, ref_hash, fingerprint, user_id, client_id, client_name, scope, binding_message, acr_values, context,
+					code_source, code_key, code_tries, state, created_at, expires_at, report_after, version)
+					VALUES ('r', 'corp', 'x', 'x', 'u', 'shop', '', '[]', '', '[]', 'null', '', '', 0, 'pending', 1, ` + later + `, 1, 1)`,
+				`INSERT INTO outbox (id, kind, subject, target, attempts, due_at, created_at, done_at, outcome)
+					VALUES ('j', 'notify', 'r', 'd1 browser', 1, 1, 1, 1, 'done')`,
+			} {
+				if _, err := db.Raw().ExecContext(t.Context(), text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := db.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			withdraw(t, db, "r", "d1")
+			wantTaken(t, db, "d1 socket", "d1 browser") // and not the app, which was never asked
+		})
+	}
+}

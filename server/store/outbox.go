@@ -16,8 +16,6 @@ import (
 
 // The kinds of job that effects become.
 const (
-	jobNotify = "notify"
-	jobClear  = "clear"
 	jobReport = "report"
 	jobDevice = "device"
 	jobTest   = "test"
@@ -29,21 +27,26 @@ const topicOutbox = "outbox"
 // queue stores effects of request r as jobs. A report waits for r.ReportAfter,
 // because some OPs know of the request only after our answer to it.
 func (t *tx) queue(ctx context.Context, r approval.Request, effects []approval.Effect) error {
+	if err := t.callOff(ctx, r, effects); err != nil {
+		return err
+	}
 	for _, e := range effects {
-		kind, target, due := jobReport, "", t.now
+		var err error
 		switch e := e.(type) {
 		case approval.Notify:
-			kind, target = jobNotify, string(e.Address)
+			err = t.notify(ctx, r, e)
 		case approval.Clear:
-			kind, target = jobClear, string(e.Address)
+			err = t.clear(ctx, r, e)
 		case approval.Report:
+			due := t.now
 			if r.ReportAfter.After(due) {
 				due = r.ReportAfter
 			}
+			err = t.enqueue(ctx, jobReport, string(r.ID), "", due)
 		default:
-			return fmt.Errorf("store: unknown effect %T", e)
+			err = fmt.Errorf("store: unknown effect %T", e)
 		}
-		if err := t.enqueue(ctx, kind, string(r.ID), target, due); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -73,7 +76,7 @@ const claimSQL = `
 	SET lease = $3, lease_until = $4, attempts = attempts + 1
 	WHERE done_at = 0 AND due_at <= $1 AND lease_until <= $1
 	  AND id IN (SELECT id FROM due)
-	RETURNING id, kind, subject, target, attempts, sending, created_at, due_at`
+	RETURNING id, kind, subject, target, attempts, sending, leads, created_at, due_at`
 
 // skipLocked has claims of several nodes pass one another by. SQLite has no such
 // words and, with one writer, no need of them.
@@ -100,7 +103,7 @@ func (db *DB) claim(ctx context.Context, locking string, limit int, lease time.D
 		got, err = collect(ctx, t, s, func(row scanner) (claimed, error) {
 			c := claimed{job: outbox.Job{Lease: token}}
 			j := &c.job
-			err := row.Scan(&j.ID, &j.Kind, &j.Subject, &j.Target, &j.Attempts, &j.Sending, timeColumn{&j.Created}, timeColumn{&c.due})
+			err := row.Scan(&j.ID, &j.Kind, &j.Subject, &j.Target, &j.Attempts, &j.Sending, &j.Leads, timeColumn{&j.Created}, timeColumn{&c.due})
 			return c, err
 		})
 		return err
@@ -166,11 +169,15 @@ func (t *tx) finish(ctx context.Context, ends []outbox.End, lost []error) error 
 	if err != nil {
 		return fmt.Errorf("finish jobs: %w", err)
 	}
+	var leaders []outbox.End
 	for i, e := range ends {
 		lost[i] = nil
 		if changed[i] == 0 {
 			lost[i] = fmt.Errorf("finish job %s: %w", e.Job.ID, outbox.ErrLeaseLost)
 			continue
+		}
+		if e.Job.Leads {
+			leaders = append(leaders, e)
 		}
 		if e.Job.Kind != jobReport {
 			continue
@@ -187,7 +194,7 @@ func (t *tx) finish(ctx context.Context, ends []outbox.End, lost []error) error 
 			return err
 		}
 	}
-	return nil
+	return t.follow(ctx, leaders)
 }
 
 // RetryJob implements outbox.Queue.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/mitome-ciba/mitome/approval/audit"
 	"github.com/mitome-ciba/mitome/device"
@@ -47,8 +48,8 @@ func (db *DB) SignIn(ctx context.Context, in session.SignIn) error {
 		if err != nil {
 			return fmt.Errorf("carry devices over: %w", err)
 		}
-		if _, err := t.exec(ctx, `DELETE FROM sessions WHERE id = $1`, in.Before); err != nil {
-			return fmt.Errorf("end session: %w", err)
+		if err := t.endSession(ctx, in.Before); err != nil {
+			return err
 		}
 		_, err = t.exec(ctx, `INSERT INTO session_devices (session_id, user_id, device_id, created_at) VALUES ($1, $2, $3, $4)`,
 			in.Session.ID, user, in.Device, micros(t.now))
@@ -67,8 +68,8 @@ func (db *DB) EndSession(ctx context.Context, id session.ID, by device.Actor) er
 		if err != nil {
 			return fmt.Errorf("read devices of session: %w", err)
 		}
-		if _, err := t.exec(ctx, `DELETE FROM sessions WHERE id = $1`, id); err != nil {
-			return fmt.Errorf("delete session: %w", err)
+		if err := t.endSession(ctx, id); err != nil {
+			return err
 		}
 		for _, d := range tied {
 			if err := t.audit(ctx, audit.Entry{Word: audit.SignedOut, By: by, User: d.User, Device: d.ID}); err != nil {
@@ -79,12 +80,54 @@ func (db *DB) EndSession(ctx context.Context, id session.ID, by device.Actor) er
 	})
 }
 
+// endSession forgets a session, if there is one, and remembers for a while that
+// it is over.
+func (t *tx) endSession(ctx context.Context, id session.ID) error {
+	n, err := t.exec(ctx, `DELETE FROM sessions WHERE id = $1`, id)
+	if err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	if n == 0 {
+		return nil
+	}
+	return t.changed(ctx, session.Change{Session: id})
+}
+
+// changed has those who hold sockets learn of c, see [DB.ChangedSince].
+func (t *tx) changed(ctx context.Context, c session.Change) error {
+	_, err := t.exec(ctx, `INSERT INTO session_changes (session_id, device_id, changed_at) VALUES ($1, $2, $3)`,
+		c.Session, c.Device, micros(t.now))
+	if err != nil {
+		return fmt.Errorf("note change of session: %w", err)
+	}
+	return nil
+}
+
+// ChangedSince returns what changed at since or later in what sessions stand for,
+// in order. Those who hold sockets ask twice a second, because a word on the bus
+// may be lost.
+func (db *DB) ChangedSince(ctx context.Context, since time.Time) ([]session.Change, error) {
+	at := micros(since)
+	out, err := collect(ctx, db.reader(), q(`
+		SELECT session_id, device_id, changed_at FROM session_changes WHERE changed_at >= $1
+		UNION ALL
+		SELECT '', id, revoked_at FROM devices WHERE state = 'revoked' AND revoked_at >= $2
+		ORDER BY 3, 1, 2`, at, at), func(row scanner) (c session.Change, err error) {
+		var when time.Time
+		return c, row.Scan(&c.Session, &c.Device, timeColumn{&when})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("changes of sessions: %w", err)
+	}
+	return out, nil
+}
+
 // tie gives a session the right to a device. If it had one of that user before,
 // the phone has paired again: the old device is revoked, because nobody could
 // ever act by it and it would count as a device of the user all the same.
-func (t *tx) tie(ctx context.Context, session string, d device.Device, by device.Actor) error {
+func (t *tx) tie(ctx context.Context, id session.ID, d device.Device, by device.Actor) error {
 	before, err := collect(ctx, t, q(`SELECT device_id FROM session_devices WHERE session_id = $1 AND user_id = $2`,
-		session, d.User), one[device.DeviceID])
+		id, d.User), one[device.DeviceID])
 	if err != nil {
 		return fmt.Errorf("read devices of session: %w", err)
 	}
@@ -97,11 +140,20 @@ func (t *tx) tie(ctx context.Context, session string, d device.Device, by device
 		INSERT INTO session_devices (session_id, user_id, device_id, created_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (session_id, user_id) DO UPDATE
 		SET device_id = excluded.device_id, created_at = excluded.created_at`,
-		session, d.User, d.ID, micros(t.now))
+		id, d.User, d.ID, micros(t.now))
 	if err != nil {
 		return fmt.Errorf("tie device to session: %w", err)
 	}
-	return nil
+	// A session with its first device had no socket, nor anything else to be told of.
+	others, err := collect(ctx, t, q(`SELECT device_id FROM session_devices WHERE session_id = $1 AND user_id <> $2`,
+		id, d.User), one[device.DeviceID])
+	if err != nil {
+		return fmt.Errorf("read devices of session: %w", err)
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return t.changed(ctx, session.Change{Session: id, Device: d.ID})
 }
 
 // Session implements session.Store. It reads the devices anew each time, without

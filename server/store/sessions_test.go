@@ -59,32 +59,50 @@ func TestSessionIsReadWithItsDevices(t *testing.T) {
 	})
 }
 
-func TestRevokedSince(t *testing.T) {
+// TestChangedSince: whoever holds sockets learns, in order, of each device that is
+// revoked, each session that is over and each that stands for a device more, and
+// hears of it again as long as he asks for that time.
+func TestChangedSince(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c, s, ctx := timed(db), people(db), t.Context()
-		u := s.NewUser(t, "corp", "A")
-		var ids []device.DeviceID
-		for range 3 {
-			d := s.NewDevice(t, u, newSessionAt(t, db, c), approvaltest.Start)
-			ids = append(ids, d.ID)
-			c.pass(time.Second)
-			if len(ids) == 3 {
-				break // the last one stays
-			}
-			if err := db.RevokeDevice(ctx, d.ID, devicetest.Admin); err != nil {
+		since := func(d time.Duration) []session.Change {
+			got, err := db.ChangedSince(ctx, approvaltest.Start.Add(d))
+			if err != nil {
 				t.Fatal(err)
 			}
+			return got
 		}
-		for _, test := range []struct {
-			since time.Duration
-			want  []device.DeviceID
-		}{
-			{0, ids[:2]}, {time.Second, ids[:2]}, {2 * time.Second, ids[1:2]}, {3 * time.Second, nil},
-		} {
-			got, err := db.RevokedSince(ctx, approvaltest.Start.Add(test.since))
-			if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
-				t.Errorf("since %v: %v, %s", test.since, err, diff)
+		u, id := s.NewUser(t, "corp", "A"), newSessionAt(t, db, c)
+		first := s.NewDevice(t, u, id, approvaltest.Start)
+		if got := since(0); len(got) != 0 {
+			t.Errorf("the first device is no news: %v", got)
+		}
+		second := s.NewDevice(t, s.NewUser(t, "bank", "B"), id, approvaltest.Start)
+		c.pass(time.Second)
+		if err := db.RevokeDevice(ctx, first.ID, devicetest.Admin); err != nil {
+			t.Fatal(err)
+		}
+		c.pass(time.Second)
+		for range 2 { // ending it again is no news
+			if err := db.EndSession(ctx, session.ID(id), devicetest.Admin); err != nil {
+				t.Fatal(err)
 			}
+			c.pass(time.Second)
+		}
+		all := []session.Change{{Session: session.ID(id), Device: second.ID}, {Device: first.ID}, {Session: session.ID(id)}}
+		for d, want := range map[time.Duration][]session.Change{
+			0: all, time.Second: all[1:], 2 * time.Second: all[2:], 3 * time.Second: nil,
+		} {
+			if diff := cmp.Diff(want, since(d)); diff != "" {
+				t.Errorf("since %v: %s", d, diff)
+			}
+		}
+		c.pass(2 * time.Hour)
+		if _, err := db.Forget(ctx, 10); err != nil {
+			t.Fatal(err)
+		}
+		if got := since(0); len(got) != 1 || got[0].Device != first.ID {
+			t.Errorf("what nobody asks for was kept: %v", got)
 		}
 	})
 }

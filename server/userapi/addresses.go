@@ -25,8 +25,8 @@ type Addresses interface {
 
 // Channels is by what channels devices can be reached here, beside the socket.
 type Channels struct {
-	WebPushKey string // the public key for whoever subscribes (RFC 8292 §4.1), in base64url; empty: no Web Push
-	FCM, APNs  bool
+	WebPushKey string   // the public key for whoever subscribes (RFC 8292 §4.1), in base64url; empty: no Web Push
+	Names      []string // of all that there are, in the order of the alphabet
 }
 
 func (h *Handler) mountAddresses(api huma.API) {
@@ -42,9 +42,8 @@ func (h *Handler) mountAddresses(api huma.API) {
 
 type channelsOut struct {
 	Body struct {
-		WebPush *webPushOut `json:"webpush,omitempty" doc:"Left out where there is no Web Push"`
-		FCM     bool        `json:"fcm"`
-		APNs    bool        `json:"apns"`
+		Channels []string    `json:"channels" doc:"The channels by which a device may say that it is reached"`
+		WebPush  *webPushOut `json:"webpush,omitempty" doc:"Left out where there is no Web Push"`
 	}
 }
 
@@ -57,7 +56,7 @@ func (h *Handler) channels(context.Context, *struct{}) (*channelsOut, error) {
 	if key := h.Channels.WebPushKey; key != "" {
 		out.Body.WebPush = &webPushOut{key}
 	}
-	out.Body.FCM, out.Body.APNs = h.Channels.FCM, h.Channels.APNs
+	out.Body.Channels = append([]string{}, h.Channels.Names...) // [] and not null
 	return &out, nil
 }
 
@@ -65,7 +64,7 @@ type addAddressIn struct {
 	ByID
 	InLocale
 	Body struct {
-		Channel string `json:"channel" enum:"webpush,fcm,apns"`
+		Channel string `json:"channel" minLength:"1" maxLength:"32" doc:"One of the channels of GET /v1/push"`
 		Target  string `json:"target" minLength:"1" maxLength:"2048" doc:"The endpoint of a Web Push subscription, or the vendor's token; of APNs with its environment before it, as in production:<hex> or sandbox:<hex>"`
 		P256DH  string `json:"p256dh,omitempty" maxLength:"128" doc:"The device's public key (RFC 8291), in base64url; without it messages say nothing"`
 		Auth    string `json:"auth,omitempty" maxLength:"64" doc:"The secret that goes with it, in base64url"`

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"maps"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,11 +54,10 @@ func TestChannels(t *testing.T) {
 		WebPush *struct {
 			PublicKey string `json:"public_key"`
 		} `json:"webpush"`
-		FCM  bool `json:"fcm"`
-		APNs bool `json:"apns"`
+		Channels []string
 	}
 	p.do("GET", "/v1/push", nil).want(t, 200, &got)
-	if got.WebPush == nil || got.WebPush.PublicKey != "public" || got.FCM || !got.APNs {
+	if got.WebPush == nil || got.WebPush.PublicKey != "public" || !slices.Equal(got.Channels, []string{"apns", "webpush"}) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -111,6 +111,8 @@ func TestRegisterRefuses(t *testing.T) {
 	point := base64.RawURLEncoding.EncodeToString(append([]byte{4}, make([]byte, 64)...))
 	for name, body := range map[string]map[string]any{
 		"a channel that is off":          with("channel", "fcm"),
+		"a channel that nobody knows":    with("channel", "pigeon"),
+		"the socket, which needs none":   with("channel", "websocket"),
 		"a URL that is none":             with("target", "push"),
 		"plain http":                     with("target", "http://push.example.com/s"),
 		"our own network":                with("target", "https://127.0.0.1/s"),
@@ -125,7 +127,7 @@ func TestRegisterRefuses(t *testing.T) {
 			s.unharmed(t, s.alice, c).wantProblem(t, 400, "invalid_address")
 		})
 	}
-	c := call{method: "POST", path: s.alice.path("/addresses"), body: with("channel", "websocket")}
+	c := call{method: "POST", path: s.alice.path("/addresses"), body: with("channel", "")}
 	s.unharmed(t, s.alice, c).wantProblem(t, 422, "invalid_request")
 }
 
@@ -172,7 +174,8 @@ func TestOneBrowserForTwo(t *testing.T) {
 	}
 }
 
-// TestTestMessage: a job for each address, and not as many as somebody likes.
+// TestTestMessage: a job for each address, besides the one that a new address had by
+// itself, and not as many as somebody likes.
 func TestTestMessage(t *testing.T) {
 	w := newWorld(t)
 	p := w.newPhone()
@@ -182,7 +185,7 @@ func TestTestMessage(t *testing.T) {
 		Addresses int `json:"addresses"`
 	}
 	p.do("POST", p.path("/test"), nil).want(t, 202, &out)
-	if jobs := w.rows(`SELECT kind, subject FROM outbox`); out.Addresses != 2 || len(jobs) != 2 || jobs[0] != "|test|"+string(p.device.ID)+"|" {
+	if jobs := w.rows(`SELECT kind, subject FROM outbox`); out.Addresses != 2 || len(jobs) != 3 || jobs[0] != "|test|"+string(p.device.ID)+"|" {
 		t.Errorf("got %+v, jobs %v", out, jobs)
 	}
 	for range 50 {
@@ -209,5 +212,32 @@ func TestRevokedIsNotReached(t *testing.T) {
 	}
 	if a := p.do("POST", p.path("/addresses"), body); a.status/100 == 2 {
 		t.Errorf("got %v", a)
+	}
+}
+
+// TestDoubtful: who reads the list of her devices sees which of them
+// notifications may not reach, until the device says anew where it is.
+func TestDoubtful(t *testing.T) {
+	w := newWorld(t)
+	p := w.newPhone()
+	p.pair("corp", "alice")
+	sub := subscription(t)
+	p.do("POST", p.path("/addresses"), sub).want(t, 201, nil)
+	doubtful := func() bool {
+		t.Helper()
+		return p.mine()[string(p.device.ID)].DoubtfulSince != nil
+	}
+	if doubtful() {
+		t.Error("doubtful before anything was sent")
+	}
+	if err := w.db.DoubtAddress(t.Context(), p.reached()[0].ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if !doubtful() {
+		t.Error("not doubtful")
+	}
+	p.do("POST", p.path("/addresses"), sub).want(t, 201, nil)
+	if doubtful() {
+		t.Error("doubtful though it said anew where it is")
 	}
 }

@@ -32,6 +32,7 @@ var routes = []route{
 	{"GET", "/v1/requests/:id", "request", nil, false},
 	{"POST", "/v1/requests/:id/challenge", "request", nil, false},
 	{"POST", "/v1/requests/:id/decision", "request", map[string]any{"verdict": "deny", "not_me": false, "user_code": "1"}, false},
+	{"POST", "/v1/requests/:id/deny", "request", map[string]any{"capability": "D1.k1.mac"}, true}, // see capability_test.go
 	{"GET", "/v1/devices", "", nil, false},
 	{"PATCH", "/v1/devices/:id", "device", map[string]any{"name": "Phone"}, false},
 	{"DELETE", "/v1/devices/:id", "device", nil, false},

@@ -59,6 +59,8 @@ type deviceOut struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ActiveAt  *time.Time `json:"active_at,omitempty" doc:"When a cooling device becomes active by itself"`
 	UsedAt    *time.Time `json:"used_at,omitempty" doc:"When it last decided or opened a session, to the minute"`
+
+	DoubtfulSince *time.Time `json:"doubtful_since,omitempty" doc:"Since when notifications may not arrive at it"`
 }
 
 func (h *Handler) deviceOut(ctx context.Context, d device.Device, this bool) (deviceOut, error) {
@@ -70,7 +72,7 @@ func (h *Handler) deviceOut(ctx context.Context, d device.Device, this bool) (de
 		ID: string(d.ID), Name: d.Name, OP: u.OP, UserName: u.Name, State: string(d.State), This: this,
 		CreatedAt: d.CreatedAt.UTC(),
 	}
-	out.ActiveAt, out.UsedAt = sometime(d.ActiveAt), sometime(d.UsedAt)
+	out.ActiveAt, out.UsedAt, out.DoubtfulSince = sometime(d.ActiveAt), sometime(d.UsedAt), sometime(d.DoubtfulSince())
 	return out, nil
 }
 

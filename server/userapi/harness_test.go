@@ -1,7 +1,6 @@
 package userapi_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -56,7 +55,8 @@ type world struct {
 	hub       *websocket.Hub
 	keeper    *session.Keeper
 	raw       *sql.DB // the same database, to see what really stands there
-	log       *bytes.Buffer
+	log       *journal
+	reads     atomic.Int64  // how often a session was looked up
 	ahead     atomic.Int64  // by how much its clock is ahead
 	secrets   []string      // what no answer may hold
 	stopping  chan struct{} // closed when its server is to stop
@@ -69,7 +69,7 @@ func (w *world) advance(d time.Duration) { w.ahead.Add(int64(d)) }
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	ring, file := seal.New(), filepath.Join(t.TempDir(), "mitome.db")
-	w := &world{t: t, db: storetest.Open(t, "sqlite:"+file, ring), log: &bytes.Buffer{}, stopping: make(chan struct{})}
+	w := &world{t: t, db: storetest.Open(t, "sqlite:"+file, ring), log: &journal{}, stopping: make(chan struct{})}
 	w.raw = must(sql.Open("sqlite", "file:"+file+"?_pragma=query_only(1)"))(t)
 	t.Cleanup(func() { w.raw.Close() })
 	signer := must(sign.New(ring.SigningKey()))(t)
@@ -86,21 +86,22 @@ func newWorld(t *testing.T) *world {
 	}
 	w.hub = &websocket.Hub{
 		Bus: w.db, Origin: origin, Alone: true, Log: slog.New(slog.DiscardHandler),
-		Revoked: func(ctx context.Context, since time.Time) (ids []string, err error) {
-			revoked, err := w.db.RevokedSince(ctx, since)
-			for _, id := range revoked {
-				ids = append(ids, string(id))
+		Changes: func(ctx context.Context, since time.Time) (out []websocket.Change, err error) {
+			changes, err := w.db.ChangedSince(ctx, since)
+			for _, c := range changes {
+				out = append(out, websocket.Change{Session: string(c.Session), Device: string(c.Device)})
 			}
-			return ids, err
+			return out, err
 		},
+		TicketKey: ring.TicketKey(),
 	}
 	w.run(w.hub.Run)
 	w.run(w.db.RunBus)
-	w.keeper = &session.Keeper{Store: w.db, Now: w.now}
+	w.keeper = &session.Keeper{Store: reading{w.db, &w.reads}, Now: w.now}
 	w.serve(&userapi.Handler{
 		Sessions: w.keeper, Pairings: w.devices, People: w.devices, Devices: w.devices, Approvals: w.approvals, Unlocks: w.devices, Sockets: w.hub,
 		Keys: func() ([]byte, error) { return json.Marshal(signer.Published()) }, Version: "test",
-		Addresses: w.devices, Channels: userapi.Channels{WebPushKey: "public", APNs: true},
+		Addresses: w.devices, Channels: userapi.Channels{WebPushKey: "public", Names: []string{"apns", "webpush"}},
 	})
 	return w
 }

@@ -224,6 +224,8 @@ type listed struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ActiveAt  *time.Time `json:"active_at"`
 	UsedAt    *time.Time `json:"used_at"`
+
+	DoubtfulSince *time.Time `json:"doubtful_since"`
 }
 
 // pair takes p through a whole pairing with a new user of op.

@@ -20,13 +20,21 @@ type frame struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
 	Key  string `json:"key"`
+
+	Ticket string `json:"ticket"`
 }
 
 // open opens p's socket. Frames are acknowledged as they come; the channel of
 // their words is closed at the end, and then the status is there.
 func (p *phone) open() (frames <-chan frame, status <-chan int) {
 	p.w.t.Helper()
-	conn, resp, err := p.dial(p.headers("GET", "/v1/socket"))
+	return p.openWith(nil)
+}
+
+// openWith opens it with tickets, if it has any, and hands on those it is given.
+func (p *phone) openWith(given chan<- string, tickets ...string) (frames <-chan frame, status <-chan int) {
+	p.w.t.Helper()
+	conn, resp, err := p.dial(p.headers("GET", "/v1/socket"), tickets...)
 	if err != nil {
 		p.w.t.Fatalf("%v: %v", err, resp)
 	}
@@ -44,6 +52,12 @@ func (p *phone) open() (frames <-chan frame, status <-chan int) {
 				}
 				return
 			}
+			if f.Type == "ticket" {
+				if given != nil {
+					given <- f.Ticket
+				}
+				continue
+			}
 			_ = conn.WriteJSON(frame{Type: "ack", ID: f.ID})
 			out <- f
 		}
@@ -51,8 +65,11 @@ func (p *phone) open() (frames <-chan frame, status <-chan int) {
 	return out, end
 }
 
-func (p *phone) dial(h http.Header) (*gorilla.Conn, *http.Response, error) {
+func (p *phone) dial(h http.Header, tickets ...string) (*gorilla.Conn, *http.Response, error) {
 	d := gorilla.Dialer{Subprotocols: []string{websocket.Protocol}, HandshakeTimeout: 5 * time.Second}
+	for _, ticket := range tickets {
+		d.Subprotocols = append(d.Subprotocols, "ticket."+ticket)
+	}
 	conn, resp, err := d.DialContext(p.w.t.Context(), "ws"+strings.TrimPrefix(p.w.url, "http")+"/v1/socket", h)
 	if resp != nil {
 		resp.Body.Close()

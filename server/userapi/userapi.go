@@ -39,8 +39,8 @@ type Handler struct {
 	Keys      func() ([]byte, error) // the JWKS by which evidence is verified, as JSON
 	Version   string                 // for the OpenAPI document
 
-	claims, unlocks, tests limit.Network
-	waiting                waiters
+	claims, unlocks, tests, denials limit.Network
+	waiting                         waiters
 }
 
 // Pairings is what this API needs of device.Service to pair a phone.
@@ -63,6 +63,7 @@ type Approvals interface {
 	Show(ctx context.Context, id approval.RequestID, w approval.Who, locale string) (approval.Shown, error)
 	Challenge(ctx context.Context, id approval.RequestID, w approval.Who, locale string) (approval.ToSign, error)
 	Decide(ctx context.Context, a approval.Answer) (approval.Request, error)
+	DenyBy(ctx context.Context, id approval.RequestID, c approval.Secret, who device.Actor) (approval.Request, error)
 	History(ctx context.Context, w approval.Who, limit int, locale string) ([]approval.Shown, error)
 }
 
@@ -76,6 +77,8 @@ type Unlocks interface {
 // implements it.
 type Sockets interface {
 	Accept(w http.ResponseWriter, r *http.Request, c websocket.Client) error
+	// Redeem returns who presents r's ticket, if a good one came with it.
+	Redeem(r *http.Request) (websocket.Client, bool)
 	// Join lets a session's open sockets hear of one device more.
 	Join(session, device string)
 	// Leave closes a session's open sockets.
@@ -91,6 +94,8 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	door := web.ShareAPI(open, engine, group.Group("", h.atDoor))
 	web.Register(door, act("/v1/session/challenge", "begin-sign-in", "Begin to sign in by passkey"), h.beginUnlock)
 	web.Register(door, act("/v1/session", "sign-in", "Sign in by passkey"), h.unlock)
+
+	web.Register(web.ShareAPI(open, engine, group.Group("", h.holder)), denyByCapability, h.denyBy)
 
 	guarded := group.Group("", session.Require(h.Sessions, web.Fail))
 	api := web.ShareAPI(open, engine, guarded)
@@ -108,7 +113,7 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	h.mountDevices(api)
 	h.mountAddresses(api)
 
-	group.Group("", arrived, session.Require(h.Sessions, web.Fail)).GET("/v1/socket", web.Handle(h.socket))
+	group.Group("", arrived, h.returning, session.Require(h.Sessions, web.Fail)).GET("/v1/socket", web.Handle(h.socket))
 	group.GET("/.well-known/jwks.json", web.Handle(h.jwks))
 	return open
 }

@@ -17,6 +17,8 @@ type Representation struct {
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at" doc:"From then on no answer is taken; a decision of the last second may still be on its way"`
 	Decision  *Decision `json:"decision,omitempty" doc:"Of approved and denied"`
+
+	DeliveredTo map[string]int `json:"delivered_to,omitempty" doc:"How many addresses of the user's devices were reached while the request waited, by channel: websocket (shown by an open page or app), webpush, fcm, apns (taken by the push service)"`
 }
 
 // Decision is how a request was answered.
@@ -36,6 +38,7 @@ func Represent(r approval.Request, a op.About) Representation {
 	out := Representation{
 		ID: string(r.ID), State: string(r.State), Sub: a.Subject, ClientID: r.ClientID,
 		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt),
+		DeliveredTo: a.DeliveredTo,
 	}
 	d := r.Decision
 	if d == nil {

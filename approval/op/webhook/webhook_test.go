@@ -107,7 +107,7 @@ func TestAdapter(t *testing.T) {
 			}
 			return a
 		},
-		Now: now, About: op.About{Subject: "s-1", Evidence: "e.y.J"},
+		Now: now, About: op.About{Subject: "s-1", Evidence: "e.y.J", DeliveredTo: map[string]int{"websocket": 1, "webpush": 2}},
 		Reports: []optest.Report{
 			{Name: "approved", Request: approved()},
 			{Name: "denied", Request: denied(approval.ReasonUser)},

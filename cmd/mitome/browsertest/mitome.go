@@ -48,8 +48,9 @@ func Run(t *testing.T, program string, connections ...Connection) *Mitome {
 	lines := []string{
 		"public_url: " + m.URL, "data_dir: " + dir,
 		fmt.Sprintf("listen: {devices: %q, ops: %q, metrics: %q}", devices, m.ops, metrics),
-		// Push services of the tests stand on the loopback.
-		`push: {webpush: {subject: "mailto:operator@mitome.example", allow_private: ["127.0.0.0/8"]}}`,
+		// Push services of the tests stand on the loopback. However slow the machine,
+		// what an open page shows is not pushed.
+		`push: {wait_for_socket: 10s, webpush: {subject: "mailto:operator@mitome.example", allow_private: ["127.0.0.0/8"]}}`,
 		"ops:",
 	}
 	for _, c := range connections {

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/mitome-ciba/mitome/push"
 )
@@ -27,4 +28,22 @@ func CheckPush(ctx context.Context, r *Report, p Pusher, check, settings string)
 	default:
 		r.Fault(check, "The service could not be asked (%s); see whether this machine may call it: through a firewall by name, without a proxy.", printable(err.Error()))
 	}
+}
+
+// lapseSoon is how long before its end a certificate is worth a warning: it takes
+// a person with the right account at Apple's to make another.
+const lapseSoon = 30 * 24 * time.Hour
+
+// CheckExpiry warns of a certificate that is about to lapse. One that has lapsed
+// is refused by [CheckPush]; a zero end is that of what does not lapse.
+func CheckExpiry(r *Report, check string, end, now time.Time) {
+	if end.IsZero() || end.Before(now) {
+		return
+	}
+	day := end.UTC().Format(time.DateOnly)
+	if end.Sub(now) < lapseSoon {
+		r.Warn(check, "The certificate expires on %s, and then no device hears of anything by this channel; make a new one now, or a key, which does not expire. See docs/push.md.", day)
+		return
+	}
+	r.OK(check, "The certificate is good until %s.", day)
 }

@@ -31,6 +31,7 @@ type Listener struct {
 type Ready struct {
 	Status string            `json:"status"` // ok or failed
 	Parts  map[string]string `json:"parts"`
+	Alarms []string          `json:"alarms,omitempty"` // what is wrong though it is ready
 }
 
 // Failed lists the parts that are not well.
@@ -150,9 +151,17 @@ func CheckServing(ctx context.Context, r *Report, all []Listener, started bool) 
 			r.Fault(check, "The server cannot be asked how it is: %s.", Why(err, l.Address))
 		case ready.Status == "ok":
 			r.OK(check, "It runs and is ready.")
+			checkAlarms(r, ready)
 		default:
 			r.Fault(check, "It runs and is not ready: %s; the log says why (\"not ready\").", strings.Join(ready.Failed(), ", "))
 		}
+	}
+}
+
+// checkAlarms says what a running node has found out for itself.
+func checkAlarms(r *Report, ready Ready) {
+	for _, alarm := range ready.Alarms {
+		r.Fault("server", "Alarm of the running server: %s; its log says what the service answered, and docs/push.md what to do.", printable(alarm))
 	}
 }
 

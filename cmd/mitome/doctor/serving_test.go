@@ -43,6 +43,8 @@ func TestServing(t *testing.T) {
 		want    []want
 	}{
 		{"runs", readyz(200, isReady), "", true, []want{{"server", doctor.OK, "runs and is ready"}}},
+		{"runs, with an alarm", readyz(200, `{"status":"ok","parts":{},"alarms":["the service of push channel fcm rejects our credentials"]}`), "", true, []want{
+			{"server", doctor.OK, "runs and is ready"}, {"server", doctor.Fault, "push channel fcm rejects our credentials"}}},
 		{"is not ready", readyz(503, notReady), "", true, []want{{"server", doctor.Fault, "not ready: bus, database;"}}},
 		{"another program", http.NotFoundHandler(), "", true, []want{{"server", doctor.Fault, "Another program than Mitome answers"}}},
 		{"does not run", nil, "", true, []want{{"server", doctor.Fault, "start mitome serve"}, {"server", doctor.OK, "is free"}}},

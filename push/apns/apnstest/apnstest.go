@@ -37,8 +37,9 @@ var path = regexp.MustCompile(`^/3/device/[0-9a-f]+$`)
 type Service struct {
 	key *ecdsa.PrivateKey
 
-	mu     sync.Mutex
-	tokens map[string]bool // provider tokens that were shown
+	mu           sync.Mutex
+	tokens       map[string]bool // provider tokens that were shown
+	certificates [][]byte        // those that it gave out
 }
 
 // New makes a service with a key of its own.
@@ -93,9 +94,9 @@ func (s *Service) judge(r *http.Request, body []byte) (int, string) {
 		return 405, "MethodNotAllowed"
 	case !path.MatchString(r.URL.Path):
 		return 404, "BadPath"
-	case !strings.HasPrefix(h.Get("authorization"), "bearer "):
+	case s.shown(r) == (h.Get("authorization") != ""): // one of the two, and not both
 		return 403, "MissingProviderToken"
-	case !s.signed(strings.TrimPrefix(h.Get("authorization"), "bearer ")):
+	case !s.shown(r) && !s.signed(strings.TrimPrefix(h.Get("authorization"), "bearer ")):
 		return 403, "InvalidProviderToken"
 	case h.Get("apns-topic") != Topic:
 		return 400, "DeviceTokenNotForTopic"

@@ -119,16 +119,11 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // whoever sent it has hung up
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fmt.Fprintf(&s.raw, "%s %s\r\n", r.Method, r.URL)
-	if err := r.Header.Write(&s.raw); err != nil {
-		s.t.Error(err)
-	}
-	s.raw.Write(append(body, '\n'))
-	if s.answer != nil && s.answer(w, r) {
+	if answer := s.record(r, body); answer != nil && answer(w, r) {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	sub, ok := s.subs[r.URL.Path]
 	if !ok {
 		w.WriteHeader(http.StatusGone)
@@ -152,6 +147,18 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 	s.pushes = append(s.pushes, p)
 	w.Header().Set("Location", s.URL+"/message/"+rand.Text())
 	w.WriteHeader(http.StatusCreated)
+}
+
+// record writes down what came, and returns who answers it, if not the service.
+func (s *Service) record(r *http.Request, body []byte) func(http.ResponseWriter, *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(&s.raw, "%s %s\r\nHost: %s\r\n", r.Method, r.URL, r.Host)
+	if err := r.Header.Write(&s.raw); err != nil {
+		s.t.Error(err)
+	}
+	s.raw.Write(append(body, '\n'))
+	return s.answer
 }
 
 // refuse answers what must never be sent, and fails the test.

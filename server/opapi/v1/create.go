@@ -91,15 +91,15 @@ func (h *Handler) create(ctx context.Context, in *createIn) (*createdOut, error)
 		return nil, err
 	}
 	r.State = r.StateAt(h.Now())
-	one, err := h.represent(ctx, r)
+	status, represent := http.StatusCreated, h.representNew
+	if r.ID != a.ID {
+		status, represent = http.StatusOK, h.represent
+	}
+	one, err := represent(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	out := &createdOut{http.StatusCreated, "/op/" + c.name + "/v1/requests/" + string(r.ID), one.Body}
-	if r.ID != a.ID {
-		out.Status = http.StatusOK
-	}
-	return out, nil
+	return &createdOut{status, "/op/" + c.name + "/v1/requests/" + string(r.ID), one.Body}, nil
 }
 
 // askOf is what was sent in Mitome's words.

@@ -34,9 +34,11 @@ type Handler struct {
 	Connections map[string]*webhook.Adapter // by the connection's name
 	Requests    Requests
 	About       func(context.Context, approval.Request) (op.About, error)
-	Acks        *op.Acks
-	Now         func() time.Time
-	Version     string // for the OpenAPI document
+	// Delivered returns at how many addresses a request was taken, by channel.
+	Delivered func(context.Context, approval.Request) (map[string]int, error)
+	Acks      *op.Acks
+	Now       func() time.Time
+	Version   string // for the OpenAPI document
 	// Observe, if set, is told what came of each ask, in opapi's words, for
 	// metrics.
 	Observe func(op, result string)
@@ -120,9 +122,24 @@ type oneOut struct{ Body webhook.Representation }
 
 // represent is r with what is known of it beside.
 func (h *Handler) represent(ctx context.Context, r approval.Request) (*oneOut, error) {
+	delivered, err := h.Delivered(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return h.representAs(ctx, r, delivered)
+}
+
+// representNew is represent of a request that was made a moment ago: there is
+// nothing to count yet, and the OP waits.
+func (h *Handler) representNew(ctx context.Context, r approval.Request) (*oneOut, error) {
+	return h.representAs(ctx, r, nil)
+}
+
+func (h *Handler) representAs(ctx context.Context, r approval.Request, delivered map[string]int) (*oneOut, error) {
 	about, err := h.About(ctx, r)
 	if err != nil {
 		return nil, err
 	}
+	about.DeliveredTo = delivered
 	return &oneOut{webhook.Represent(r, about)}, nil
 }

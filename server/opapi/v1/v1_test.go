@@ -14,6 +14,7 @@ import (
 
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/server/outbox"
 )
 
 // TestAFlow goes the whole way: asked with all that may be said, approved by a
@@ -316,4 +317,41 @@ func TestReportsWaitForTheAnswer(t *testing.T) {
 			t.Errorf("%s: asked again, got %+v", tt.name, got)
 		}
 	}
+}
+
+// TestDeliveredTo: an OP reads how many devices were reached, and on which way; of
+// no device which, and nothing of an address.
+func TestDeliveredTo(t *testing.T) {
+	each(t, func(w *world) {
+		t := w.t
+		u := w.user("shop", "s-1")
+		p := w.pair(u)
+		d := must(w.db.Device(t.Context(), p.ID))(t)
+		r := w.ask("ref-1", m{"sub": "s-1", "client_id": "till"}).want(t, http.StatusCreated)
+		if r.Delivered != nil {
+			t.Errorf("delivered to %s before anything was", r.Delivered)
+		}
+		if again := w.get(r.ID).want(t, 200); again.Delivered != nil {
+			t.Errorf("delivered to %s before anything was", again.Delivered)
+		}
+		for _, j := range must(w.db.ClaimJobs(t.Context(), 10, time.Minute))(t) {
+			must(0, w.db.FinishJob(t.Context(), j, outbox.Done, ""))(t)
+		}
+		const want = `{"websocket":1}`
+		if got := w.get(r.ID).want(t, 200); string(got.Delivered) != want {
+			t.Errorf("read: got %s, want %s", got.Delivered, want)
+		}
+		a := w.ask("ref-1", m{"sub": "s-1", "client_id": "till"})
+		if got := a.want(t, http.StatusOK); string(got.Delivered) != want {
+			t.Errorf("asked again: got %s, want %s", got.Delivered, want)
+		}
+		for _, word := range []string{string(d.ID), string(d.Addresses[0].ID), d.Name} {
+			if strings.Contains(string(a.body), word) {
+				t.Errorf("the OP is told %s", word)
+			}
+		}
+		if got := w.cancel(r.ID).want(t, 200); string(got.Delivered) != want {
+			t.Errorf("taken back: got %s, want %s", got.Delivered, want)
+		}
+	})
 }

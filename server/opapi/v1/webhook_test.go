@@ -83,7 +83,7 @@ func (w *world) tells(known string, secrets []approval.Secret, answers ...int) *
 		URL: srv.URL, Secrets: secrets, AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}}
 	a, err := webhook.Open(func(v any) error { *v.(*webhook.Config) = cfg; return nil },
-		op.Deps{Name: "shop", Client: &http.Client{Timeout: 5 * time.Second}, Now: time.Now, About: w.about})
+		op.Deps{Name: "shop", Client: &http.Client{Timeout: 5 * time.Second}, Now: time.Now, About: w.told})
 	must(a, err)(w.t)
 	soon := func(int) time.Duration { return 10 * time.Millisecond }
 	reports := &deliver.Reporter{

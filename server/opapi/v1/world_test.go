@@ -138,7 +138,7 @@ func newWorld(t *testing.T, db *store.DB, ring *seal.Ring) *world {
 		Connections: map[string]*webhook.Adapter{
 			"shop": connection(t, "shop", shopKey, shopNewKey), "bank": connection(t, "bank", bankKey),
 		},
-		Requests: w.requests, About: w.about, Acks: w.acks, Now: w.now, Version: "test",
+		Requests: w.requests, About: w.about, Delivered: db.DeliveredTo, Acks: w.acks, Now: w.now, Version: "test",
 		Observe: func(op, result string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -175,6 +175,14 @@ func (w *world) about(ctx context.Context, r approval.Request) (op.About, error)
 		err2 = nil
 	}
 	return op.About{Subject: u.Subject, Evidence: e.JWS}, errors.Join(err, err2)
+}
+
+// told is about, with what was delivered.
+func (w *world) told(ctx context.Context, r approval.Request) (op.About, error) {
+	out, err := w.about(ctx, r)
+	n, err2 := w.db.DeliveredTo(ctx, r)
+	out.DeliveredTo = n
+	return out, errors.Join(err, err2)
 }
 
 // run runs a worker until the test ends.
@@ -253,12 +261,13 @@ type answer struct {
 
 // request is what an OP reads.
 type request struct {
-	ID        string    `json:"id"`
-	State     string    `json:"state"`
-	Sub       string    `json:"sub"`
-	ClientID  string    `json:"client_id"`
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at"`
+	ID        string          `json:"id"`
+	State     string          `json:"state"`
+	Sub       string          `json:"sub"`
+	ClientID  string          `json:"client_id"`
+	CreatedAt time.Time       `json:"created_at"`
+	ExpiresAt time.Time       `json:"expires_at"`
+	Delivered json.RawMessage `json:"delivered_to"`
 	Decision  *struct {
 		Verdict  string   `json:"verdict"`
 		Reason   string   `json:"reason"`

@@ -94,5 +94,5 @@ count();
 writeMoments();
 everySecond(tick);
 // What a device may do is the server's to say, so the page is made anew.
-live((frame) => (frame?.type === 'device' ? location.reload() : reread()));
+live((frame) => (frame?.type === 'device' ? location.reload() : reread()), () => true);
 notifications();

@@ -8,6 +8,8 @@ const PROTOCOL = 'mitome.v1';
 const REVOKED = 4401; // the session, or its last device, is no more
 const CROWDED = 1008; // more tabs than one session may have sockets
 const LASTING = 10_000; // ms after which a socket is taken to work
+const PATIENT = 16_000; // ms that a try to connect is put off at most
+const SELDOM = 60_000; // and where one is not to be had soon
 
 /** Runs task once at a time; asked for meanwhile, once more after that. */
 export function serial(task) {
@@ -28,33 +30,32 @@ export function serial(task) {
   };
 }
 
-// Between half of it and all of it, so that the pages of a server that comes back
-// do not all call at once.
-function jittered(ms) {
-  return ms * (0.5 + Math.random() / 2);
-}
-
+// After 1, 2, 4, 8, 16 seconds at the latest, and anywhere before that, so that
+// the pages of a server that comes back do not all call at once.
 function backoff(failures) {
-  return jittered(Math.min(60_000, 1000 * 2 ** failures));
+  return Math.random() * Math.min(PATIENT, 1000 * 2 ** failures);
 }
 
 /**
  * Calls changed whenever something may have changed: with the frame that said so,
  * and without one after each new connection, because something may have been
- * missed before it.
+ * missed before it. Shows says of a frame about a request whether this page lets
+ * people see that request.
  */
-export function live(changed) {
+export function live(changed, shows = () => false) {
   let socket = null;
   let failures = 0;
   let timer = 0;
   let poll = null;
+  let ticket = ''; // the server's word of a minute, with which it need not look up who connects again
 
   function connect() {
     clearTimeout(timer);
     if (socket || !navigator.onLine) return; // "online" will call again
     const began = Date.now();
     try {
-      socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/socket`, PROTOCOL);
+      const protocols = ticket === '' ? [PROTOCOL] : [PROTOCOL, `ticket.${ticket}`];
+      socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/socket`, protocols);
     } catch {
       return ended({ code: 0 }, began);
     }
@@ -65,7 +66,15 @@ export function live(changed) {
     };
     socket.onmessage = (ev) => {
       const frame = JSON.parse(ev.data);
-      ev.target.send(JSON.stringify({ type: 'ack', id: frame.id }));
+      if (frame.type === 'ticket') {
+        ticket = frame.ticket;
+        return;
+      }
+      // To acknowledge a request is to say that it can be seen, and then no push
+      // is sent. Where it cannot be seen, the push must come.
+      if (frame.type !== 'show' || (document.visibilityState === 'visible' && shows(frame))) {
+        ev.target.send(JSON.stringify({ type: 'ack', id: frame.id }));
+      }
       changed(frame);
     };
     socket.onclose = (ev) => ended(ev, began);
@@ -73,11 +82,11 @@ export function live(changed) {
 
   function ended(ev, began) {
     socket = null;
-    failures = Date.now() - began > LASTING && ev.code !== CROWDED ? 0 : failures + 1;
-    if (ev.code === REVOKED) failures = Math.max(failures, 5);
+    const unwanted = ev.code === REVOKED || ev.code === CROWDED;
+    failures = Date.now() - began > LASTING && !unwanted ? 0 : failures + 1;
     changed();
     if (failures > 0) startPolling();
-    timer = setTimeout(connect, backoff(failures));
+    timer = setTimeout(connect, unwanted ? SELDOM * (0.5 + Math.random() / 2) : backoff(failures));
   }
 
   function startPolling() {

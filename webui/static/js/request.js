@@ -232,4 +232,4 @@ document.getElementById('sure-yes').addEventListener('click', () => {
 field?.addEventListener('keydown', (ev) => {
   if (ev.key === 'Enter' && !ev.isComposing) onApprove();
 });
-live(reread);
+live(reread, (frame) => frame.key === page.dataset.id);

@@ -134,12 +134,29 @@ async function unsaid() {
 async function deny(notification) {
   const { said } = notification.data;
   try {
-    await call('POST', `/v1/requests/${encodeURIComponent(said.key)}/decision`, { verdict: 'deny' });
+    await refuse(said);
   } catch (err) {
     const over = err.status === 404 || err.status === 409 || err.status === 410;
     const answer = { ...said, body: err.status ? words.refused : words.unsent };
     return inTurn(() => show(over ? { kind: 'over', key: said.key, url: said.url, title: words.over } : answer));
   }
+}
+
+/**
+ * Tells Mitome. What a push brought says no for this device even where nobody is
+ * signed in any more. Where it is not good (404), and in a notification that this
+ * worker made by itself, it is the session that does.
+ */
+async function refuse(said) {
+  const request = `/v1/requests/${encodeURIComponent(said.key)}`;
+  if (said.capability) {
+    try {
+      return await call('POST', `${request}/deny`, { capability: said.capability });
+    } catch (err) {
+      if (err.status !== 404) throw err;
+    }
+  }
+  return call('POST', `${request}/decision`, { verdict: 'deny' });
 }
 
 /** Shows a page of ours: the one that shows it already, the first page, or a new one. */
