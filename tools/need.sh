@@ -24,6 +24,7 @@ missing() {
 	have_java || echo "default-jre-headless a Java runtime, 17 or newer"
 	command -v mvn >/dev/null || echo "maven Maven, which fetches Keycloak"
 	./chromium.sh >/dev/null 2>&1 || echo "chromium Chromium, for the tests of the pages"
+	./firefox.sh >/dev/null 2>&1 || echo "firefox-esr Firefox, 152 or newer, for the test of Web Push"
 	command -v python3 >/dev/null || echo "python3 Python 3, which a page of the documentation uses"
 	command -v npm >/dev/null || echo "npm npm, which fetches axe-core"
 	[ -n "$(fc-list :lang=ja 2>/dev/null)" ] || echo "fonts-noto-cjk a Japanese font, for the pictures of the pages"

@@ -10,6 +10,8 @@ MITOME_TEST_KEYCLOAK="$(tools/keycloak.sh)"
 export MITOME_TEST_KEYCLOAK
 MITOME_TEST_CHROMIUM="$(tools/chromium.sh)"
 export MITOME_TEST_CHROMIUM
+MITOME_TEST_FIREFOX="$(tools/firefox.sh)"
+export MITOME_TEST_FIREFOX
 MITOME_TEST_AXE="$(tools/axe.sh)"
 export MITOME_TEST_AXE
 
