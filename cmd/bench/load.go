@@ -24,8 +24,10 @@ const (
 type task struct {
 	Public              string // Mitome's public URL
 	Devices, OPs, Admin string // where it listens
+	Metrics             string
 	OP, APIKey          string // the connection, and its key
 	Webhook, Secret     string // where it calls back, and signed with what
+	Keys                string // folder of the phones' keys
 	Phones, Busy, Rate  int
 	Length              time.Duration
 	PID                 int // Mitome's

@@ -13,6 +13,10 @@
 // verified, every commit on the disk. Each flow is checked to its end, and one
 // that fails ends the run without figures.
 //
+// Senders are also measured by themselves, at push services that this program
+// plays in another process: the real ones are on the other side of the internet,
+// and a figure of theirs would say nothing of Mitome.
+//
 // The load and what it is put on share the machine's cores, as they share the
 // disk. A figure here is therefore less than the same machine gives to callers
 // that stand elsewhere, and never more.
@@ -39,8 +43,9 @@ func main() {
 	}
 }
 
-// run is one of the three processes: the one that was called, the load, or the
-// bound. The latter two get their task on standard input and answer with JSON.
+// run is one of the processes: the one that was called, or one that it has made
+// for a part of the work, which gets its task on standard input and answers with
+// JSON.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 1 {
 		switch args[0] {
@@ -48,16 +53,25 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return answer(out, func(t task) (load, error) { return t.run(ctx) })
 		case "bound":
 			return answer(out, func(t boundTask) (float64, error) { return t.run(ctx) })
+		case "pair":
+			return answer(out, func(t task) (int, error) { return t.onlyPair(ctx) })
+		case "idle":
+			return answer(out, func(t task) (idle, error) { return t.idle(ctx) })
+		case "push":
+			return answer(out, func(t pushTask) ([]pushed, error) { return t.run(ctx) })
+		case "services":
+			return runServices(ctx, os.Stdin, out)
 		}
 	}
 	var b bench
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&b.mitome, "mitome", "bin/mitome", "the program to measure")
 	flags.StringVar(&b.postgres, "postgres", "", "URL of a PostgreSQL that syncs what it commits; its database must be empty")
-	flags.StringVar(&b.only, "only", "", "sqlite or postgres: measure that one alone")
+	flags.StringVar(&b.only, "only", "", "sqlite, postgres, sockets or push: measure that one alone")
 	flags.DurationVar(&b.length, "length", defaultLength, "how long each measurement takes")
 	flags.IntVar(&b.phones, "phones", defaultPhones, "how many phones there are")
 	flags.IntVar(&b.busy, "busy", defaultBusy, "how many flows are under way at once when as many as possible are asked for")
+	flags.IntVar(&b.sockets, "sockets", defaultSockets, "how many sockets are idle when their cost is measured")
 	flags.IntVar(&b.rate, "rate", defaultRate, "flows a second when latencies are measured")
 	if err := flags.Parse(args); err != nil {
 		return err

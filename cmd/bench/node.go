@@ -77,6 +77,7 @@ func newNode(program, dir, engine, database string) (*node, error) {
 }
 
 func (n *node) config() string { return filepath.Join(n.dir, "mitome.yaml") }
+func (n *node) phones() string { return filepath.Join(n.dir, "phones") }
 func (n *node) log() string    { return filepath.Join(n.dir, "log") }
 
 // configuration is what an operator would write, and nothing that only a

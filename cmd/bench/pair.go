@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -24,18 +25,14 @@ import (
 // pairings is how many phones are paired at once.
 const pairings = 16
 
-// pair makes users, each with a phone, as an administrator and a user would.
+// pair makes users, each with a phone whose keys are then in t.Keys, as an
+// administrator and a user would.
 func (t task) pair(ctx context.Context) ([]*phone, error) {
 	stop, err := t.proxy()
 	if err != nil {
 		return nil, err
 	}
 	defer stop()
-	dir, err := os.MkdirTemp("", "mitome-bench-keys.")
-	if err != nil {
-		return nil, fmt.Errorf("make folder: %w", err)
-	}
-	defer os.RemoveAll(dir)
 	admin := adminapi.NewClient(t.Admin, "")
 	phones := make([]*phone, t.Phones)
 	g, ctx := errgroup.WithContext(ctx)
@@ -43,11 +40,18 @@ func (t task) pair(ctx context.Context) ([]*phone, error) {
 	for i := range phones {
 		g.Go(func() (err error) {
 			subject := fmt.Sprintf("u-%d-%s", i, rand.Text()[:8])
-			phones[i], err = t.pairOne(ctx, admin, filepath.Join(dir, subject), subject)
+			phones[i], err = t.pairOne(ctx, admin, filepath.Join(t.Keys, subject), subject)
 			return err
 		})
 	}
 	return phones, g.Wait()
+}
+
+// onlyPair leaves the phones to [task.paired].
+func (t task) onlyPair(ctx context.Context) (int, error) {
+	say("pairing %d phones", t.Phones)
+	phones, err := t.pair(ctx)
+	return len(phones), err
 }
 
 func (t task) pairOne(ctx context.Context, admin *adminapi.Client, path, subject string) (*phone, error) {
@@ -78,11 +82,37 @@ func (t task) pairOne(ctx context.Context, admin *adminapi.Client, path, subject
 	if _, err := claim.Finish(); err != nil {
 		return nil, err
 	}
-	p, err := newPhone(path, soft.Server(), subject)
+	return t.phone(path)
+}
+
+// phone takes over the device whose keys are in a file, which is named after its
+// user.
+func (t task) phone(path string) (*phone, error) {
+	p, err := newPhone(path, t.Public, filepath.Base(path))
 	if err == nil {
 		p.conn.address, p.op.address = t.Devices, t.OPs
 	}
 	return p, err
+}
+
+// paired are the phones that [task.pair] made in another process.
+func (t task) paired() (phones []*phone, err error) {
+	files, err := os.ReadDir(t.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("find keys: %w", err)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f.Name(), ".lock") { // package softkey's
+			continue
+		}
+		p, err := t.phone(filepath.Join(t.Keys, f.Name()))
+		if err != nil {
+			return nil, err
+		}
+		p.from = source(len(phones))
+		phones = append(phones, p)
+	}
+	return phones, nil
 }
 
 // proxy stands at the public URL while phones are paired, and says of each call

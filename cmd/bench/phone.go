@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -40,6 +41,7 @@ type phone struct {
 	handle    string
 	count     uint32
 
+	from   net.Addr // where the socket comes from; nil: the system chooses
 	socket *websocket.Conn
 	shows  chan show
 	lost   error // why the socket is closed, once shows is
@@ -173,7 +175,10 @@ func (p *phone) connect() error {
 	if err != nil {
 		return err
 	}
-	d := websocket.Dialer{Subprotocols: []string{"mitome.v1"}, ReadBufferSize: 1024, WriteBufferSize: 1024}
+	d := websocket.Dialer{
+		Subprotocols: []string{"mitome.v1"}, ReadBufferSize: 1024, WriteBufferSize: 1024,
+		NetDialContext: (&net.Dialer{LocalAddr: p.from}).DialContext,
+	}
 	p.socket, _, err = d.Dial("ws://"+p.conn.address+path, http.Header{"Authorization": {"DPoP " + p.token}, "Dpop": {proof}})
 	if err != nil {
 		return fmt.Errorf("open socket: %w", err)
@@ -191,6 +196,9 @@ func (p *phone) Run() {
 			return
 		}
 		at := time.Now()
+		if f.ID == "" { // nothing that is acknowledged
+			continue
+		}
 		if p.lost = p.socket.WriteJSON(frame{Type: "ack", ID: f.ID}); p.lost != nil {
 			return
 		}

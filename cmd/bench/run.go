@@ -19,7 +19,12 @@ const (
 	defaultPhones = 1200
 	defaultBusy   = 128
 	defaultRate   = 500
+
+	defaultSockets = 10_000
 )
+
+// socketsPart is measured after the engines.
+const socketsPart = "sockets"
 
 // starts is how often the program is started to see how long that takes.
 const starts = 5
@@ -33,11 +38,17 @@ type bench struct {
 	phones   int
 	busy     int
 	rate     int
+	sockets  int
 	out      io.Writer
 }
 
 // run measures each engine and prints one figure a line.
 func (b *bench) run(ctx context.Context) error {
+	if b.only == "" || b.only == socketsPart {
+		if err := b.maySockets(); err != nil { // rather than minutes later
+			return err
+		}
+	}
 	dir, err := os.MkdirTemp("", "mitome-bench.") // a disk: in memory nothing would be synced
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
@@ -47,7 +58,7 @@ func (b *bench) run(ctx context.Context) error {
 		name    string
 		measure func(context.Context, string) error
 	}{
-		{sqliteEngine, b.sqlite}, {postgresEngine, b.onPostgres},
+		{sqliteEngine, b.sqlite}, {postgresEngine, b.onPostgres}, {pushPart, b.senders}, {socketsPart, b.idleSockets},
 	} {
 		if b.only != "" && b.only != e.name {
 			continue
@@ -145,15 +156,20 @@ func (b *bench) rest(ctx context.Context, n *node) (start time.Duration, rssMiB 
 
 // load has another process put load on n, and stops n after it.
 func (b *bench) load(ctx context.Context, n *node) (load, error) {
-	l, err := child[load](ctx, "load", task{
-		Public: n.public, Devices: n.devices, OPs: n.ops, Admin: n.admin, OP: opName, APIKey: n.apiKey,
-		Webhook: n.webhook, Secret: n.secret, Phones: b.phones, Busy: b.busy, Rate: b.rate, Length: b.length,
-		PID: n.cmd.Process.Pid,
-	})
+	l, err := child[load](ctx, "load", b.task(n))
 	if err != nil {
 		return l, errors.Join(err, n.stop(), n.tail())
 	}
 	return l, n.stop()
+}
+
+// task is what a process is told to do with n, which runs.
+func (b *bench) task(n *node) task {
+	return task{
+		Public: n.public, Devices: n.devices, OPs: n.ops, Metrics: n.metrics, Admin: n.admin, OP: opName, APIKey: n.apiKey,
+		Webhook: n.webhook, Secret: n.secret, Keys: n.phones(), Phones: b.phones, Busy: b.busy, Rate: b.rate, Length: b.length,
+		PID: n.cmd.Process.Pid,
+	}
 }
 
 // bound measures, with Mitome gone, what is the most that the machine could do.
