@@ -108,8 +108,8 @@ func (db *DB) Deliveries(ctx context.Context, id approval.RequestID) ([]approval
 }
 
 // DeliveredTo returns at how many addresses r was taken while it waited, by
-// channel. What was taken after its end does not count, so that an OP that is told
-// twice is told the same.
+// channel. What was taken after its end does not count. It may rise a little just
+// after the end, because that something was taken is written down after it was.
 func (db *DB) DeliveredTo(ctx context.Context, r approval.Request) (map[string]int, error) {
 	until := r.ExpiresAt
 	if r.Decision != nil {
