@@ -41,6 +41,7 @@ screens: ## write docs/screens.md and its pictures of every page, and docs/demo
 .PHONY: docs
 docs: ## write the generated part of the documentation
 	go run -tags $(TAGS) ./cmd/mitome config reference > docs/configuration.md
+	go run -tags $(TAGS) ./cmd/mitome config kinds > docs/ops/README.md
 	mkdir -p docs/openapi
 	for api in admin desk devices ops; do \
 		go run -tags $(TAGS) ./cmd/mitome config openapi $$api > docs/openapi/$$api.yaml || exit 1; done

@@ -35,6 +35,9 @@ func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, 
 	if refusal == nil {
 		r.Code, refusal = newCode(s.Codes, r.ID, adm.CodeSource, adm.Code)
 	}
+	if refusal == nil {
+		refusal = s.reachable(ctx, r, devices)
+	}
 	effects := s.fanOut(r, []Effect{Notify{}}, devices)
 	if refusal != nil && !a.ReportsRefusals {
 		return s.refused(ctx, r, refusal)
@@ -96,6 +99,29 @@ func (s *Service) addressee(ctx context.Context, a Ask) (device.User, []device.D
 		return device.User{}, nil, ErrUnknownUser
 	}
 	return u, able, nil
+}
+
+// reachable returns ErrACR if no passkey on these devices could reach what r asks
+// for: whether one may be synced is known since it was made, so nobody need be
+// asked in vain.
+func (s *Service) reachable(ctx context.Context, r Request, devices []device.Device) error {
+	if len(r.ACRValues) == 0 {
+		return nil
+	}
+	best := Ceremony{UserVerified: true, BackupEligible: true, UserCode: r.Code.Source != NoCode}
+	for _, d := range devices {
+		passkeys, err := s.Passkeys.CredentialsOf(ctx, d.ID)
+		if err != nil {
+			return fmt.Errorf("find passkeys: %w", err)
+		}
+		for _, c := range passkeys {
+			best.BackupEligible = best.BackupEligible && c.BackupEligible
+		}
+	}
+	if !s.Policy.Grade(r, best).Met {
+		return ErrACR
+	}
+	return nil
 }
 
 // refuse returns r as denied from the start, for the reason that err stands for.

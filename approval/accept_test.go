@@ -275,13 +275,14 @@ func TestFaultsAreNotRefusals(t *testing.T) {
 	w.pair(t, w.user(t, "aiko"))
 	fault := errors.New("disk on fire")
 	for name, break_ := range map[string]func(*approval.Service){
-		"people": func(s *approval.Service) { s.People = brokenPeople{s.People, fault} },
-		"codes":  func(s *approval.Service) { s.Codes = brokenCodes{s.Codes, fault} },
+		"people":   func(s *approval.Service) { s.People = brokenPeople{s.People, fault} },
+		"codes":    func(s *approval.Service) { s.Codes = brokenCodes{s.Codes, fault} },
+		"passkeys": func(s *approval.Service) { s.Passkeys = brokenPasskeys{s.Passkeys, fault} },
 	} {
 		s := *w.Service
 		break_(&s)
 		a := w.asks("aiko")
-		a.ReportsRefusals, a.UserCode = true, "483920"
+		a.ReportsRefusals, a.UserCode, a.ACRValues = true, "483920", []string{"phr"}
 		_, err := s.Accept(t.Context(), a, theOP)
 		is(t, name, err, fault)
 		_, err = w.db.Request(t.Context(), a.ID)
@@ -296,6 +297,15 @@ type brokenPeople struct {
 
 func (b brokenPeople) FindUser(context.Context, device.Subject) (device.User, error) {
 	return device.User{}, b.err
+}
+
+type brokenPasskeys struct {
+	approval.Passkeys
+	err error
+}
+
+func (b brokenPasskeys) CredentialsOf(context.Context, device.DeviceID) ([]device.Credential, error) {
+	return nil, b.err
 }
 
 type brokenCodes struct {

@@ -2,6 +2,7 @@ package approval
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -218,6 +219,18 @@ func (s *Service) Asked(ctx context.Context, id RequestID, op string) (Request, 
 	if err == nil && (op == "" || r.OP != op) {
 		err = ErrNotFound
 	}
+	if err != nil {
+		return Request{}, err
+	}
+	r.State = r.StateAt(s.Now())
+	return r, nil
+}
+
+// AskedUnder is Asked for an OP that knows a request by the reference under which
+// it asked.
+func (s *Service) AskedUnder(ctx context.Context, ref, op string) (Request, error) {
+	hash := sha256.Sum256([]byte(ref))
+	r, err := s.Store.RequestByRef(ctx, op, hash[:])
 	if err != nil {
 		return Request{}, err
 	}

@@ -264,15 +264,17 @@ func TestAChallengeIsNeeded(t *testing.T) {
 	}
 }
 
-// TestTheCeremonyFallsShort: a synced passkey where a bound one was asked for.
+// TestTheCeremonyFallsShort: the user has a bound passkey, which was asked for,
+// and says yes with a synced one.
 func TestTheCeremonyFallsShort(t *testing.T) {
 	w := newWorld(t, policy.Rules{ACR: []policy.Level{{Value: "bound", UserVerified: true, DeviceBound: true}}})
-	w.Service.Policy = synced{w.Service.Policy}
-	p := w.pair(t, w.user(t, "aiko"))
+	aiko := w.user(t, "aiko")
+	w.pair(t, aiko)
+	p := w.pair(t, aiko, devicetest.BackupEligible())
 	a := w.asks("aiko")
 	a.ACRValues = []string{"bound"}
 	r := w.accept(t, a)
-	got, err := w.Decide(t.Context(), w.signed(t, r.ID, p, ""))
+	got, err := w.Decide(t.Context(), w.signed(t, r.ID, p, "", devicetest.BackupEligible()))
 	is(t, "Decide", err, approval.ErrACR)
 	d := got.Decision
 	if got.State != approval.Denied || d.Reason != approval.ReasonACR || d.ACR != "" || d.Credential != "" || !d.AuthTime.IsZero() {
@@ -287,16 +289,8 @@ func TestTheCeremonyFallsShort(t *testing.T) {
 	}
 	// The signature was used up all the same.
 	second := w.accept(t, w.asks("aiko"))
-	_, err = w.Decide(t.Context(), w.signed(t, second.ID, p, "", devicetest.AtCount(p.key.Counter)))
+	_, err = w.Decide(t.Context(), w.signed(t, second.ID, p, "", devicetest.BackupEligible(), devicetest.AtCount(p.key.Counter)))
 	is(t, "the same counter again", err, approval.ErrAssertion)
-}
-
-// synced has every passkey be one that may be copied.
-type synced struct{ approval.Policy }
-
-func (s synced) Grade(r approval.Request, c approval.Ceremony) approval.Grade {
-	c.BackupEligible = true
-	return s.Policy.Grade(r, c)
 }
 
 func TestPendingAndShow(t *testing.T) {

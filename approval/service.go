@@ -40,6 +40,8 @@ type People interface {
 
 // Passkeys has a device's passkeys sign, and checks that they did.
 type Passkeys interface {
+	// CredentialsOf returns the passkeys of one device.
+	CredentialsOf(ctx context.Context, d device.DeviceID) ([]device.Credential, error)
 	// AssertionOptions returns WebAuthn's PublicKeyCredentialRequestOptions, as
 	// JSON, for the passkeys of one device, user verification required.
 	AssertionOptions(ctx context.Context, d device.DeviceID, challenge []byte) (json.RawMessage, error)
@@ -79,9 +81,9 @@ type Ceremony struct {
 
 // Grade is what a ceremony is worth.
 type Grade struct {
-	ACR string   // the first of the request's acr_values that it reaches; empty if none was asked
+	ACR string   // the first of the request's acr_values that it reaches; empty if none was asked, or not Met
 	AMR []string // RFC 8176
-	Met bool     // nothing was asked, or something asked was reached
+	Met bool     // what was asked for is reached, as far as the OP needs it to be
 }
 
 // Views renders what is shown. Package approval/show implements it.

@@ -92,12 +92,12 @@ type phone struct {
 }
 
 // pair makes a phone by the whole of a pairing.
-func (w *world) pair(t *testing.T, u device.User) phone {
+func (w *world) pair(t *testing.T, u device.User, lies ...devicetest.Lie) phone {
 	t.Helper()
-	return w.pairBy(t, u, admin)
+	return w.pairBy(t, u, admin, lies...)
 }
 
-func (w *world) pairBy(t *testing.T, u device.User, by device.Actor) phone {
+func (w *world) pairBy(t *testing.T, u device.User, by device.Actor, lies ...devicetest.Lie) phone {
 	t.Helper()
 	id := rand.Text()
 	fatal(t, w.db.CreateSession(t.Context(), session.Session{
@@ -112,7 +112,7 @@ func (w *world) pairBy(t *testing.T, u device.User, by device.Actor) phone {
 	options, err := w.people.BeginPasskey(t.Context(), e.ID, id)
 	fatal(t, err)
 	key := devicetest.NewAuthenticator(t, rpID, origin, devicetest.ES256)
-	d, err := w.people.FinishPasskey(t.Context(), device.NewPasskey{Enrollment: e.ID, Session: id, Response: key.Create(t, options)})
+	d, err := w.people.FinishPasskey(t.Context(), device.NewPasskey{Enrollment: e.ID, Session: id, Response: key.Create(t, options, lies...)})
 	fatal(t, err)
 	return phone{d, key}
 }

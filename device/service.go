@@ -127,6 +127,11 @@ func (s *Service) Revoke(ctx context.Context, id DeviceID, by Actor) error {
 	return s.Devices.RevokeDevice(ctx, id, by)
 }
 
+// CredentialsOf returns the passkeys of one device.
+func (s *Service) CredentialsOf(ctx context.Context, id DeviceID) ([]Credential, error) {
+	return s.Devices.CredentialsOf(ctx, id)
+}
+
 // AssertionOptions asks the passkeys of one device to sign challenge; see
 // [RelyingParty.AssertionOptions].
 func (s *Service) AssertionOptions(ctx context.Context, id DeviceID, challenge []byte) (json.RawMessage, error) {

@@ -109,6 +109,7 @@ var routes = []Route{
 	{Devices, "GET", "/v1/desk/openapi.json", Anybody},
 
 	{OPs, "POST", "/op/:name", Dialect},
+	{OPs, "POST", "/op/:name/ad/:secret/api/authenticate/:call", Dialect},
 	{OPs, "POST", "/op/:name/v1/requests", Key},
 	{OPs, "GET", "/op/:name/v1/requests/:id", Key},
 	{OPs, "POST", "/op/:name/v1/requests/:id/cancel", Key},

@@ -46,6 +46,23 @@ type Hurried interface {
 	AckWithin() time.Duration
 }
 
+// Waiter is an Adapter whose OP holds some of its calls open until the request is
+// final. Such an ask is stored, and the user asked, before anything is answered;
+// Reply is then given the request as it ended.
+type Waiter interface {
+	Waits(approval.Ask) bool
+}
+
+// Poller is an Adapter whose OP asks in its own dialect how a request stands.
+type Poller interface {
+	// Poll authenticates and reads the question, and returns the Ask.Ref of the
+	// request that is meant. Its errors are those of Receive.
+	Poll(*http.Request) (ref string, err error)
+	// Result answers it: with the request as it stands, or the error of Poll, or
+	// approval.ErrNotFound.
+	Result(w http.ResponseWriter, r approval.Request, err error)
+}
+
 // Margin is the least time that every adapter leaves between Ask.ExpiresAt and
 // the moment when the OP itself gives the request up. A report may still leave
 // in it: somebody who answered in the last second has answered in time.

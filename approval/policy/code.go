@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/mitome-ciba/mitome/approval"
 )
@@ -36,6 +37,9 @@ func (j judge) code(a approval.Ask, text string) (approval.Admission, error) {
 			BindingMessage: text, CodeSource: approval.CodeUserCode, Code: a.UserCode,
 		}, nil
 	}
+	if passedOn(a) {
+		return approval.Admission{}, fmt.Errorf("%w: it comes as a parameter that nobody verifies", approval.ErrCodeShape)
+	}
 	if j.BindingMessage == ModeType && codeShaped.MatchString(text) && atLeastSix.MatchString(text) && !shownBy(a, text) {
 		return approval.Admission{CodeSource: approval.CodeBindingMessage, Code: text}, nil
 	}
@@ -43,6 +47,18 @@ func (j judge) code(a approval.Ask, text string) (approval.Admission, error) {
 		return approval.Admission{}, approval.ErrNoCode
 	}
 	return approval.Admission{BindingMessage: text}, nil
+}
+
+// passedOn reports whether a user_code stands among the client's own parameters,
+// though the contract with the OP has no place for one. The client trusts that it
+// is verified, and neither the OP nor we would.
+func passedOn(a approval.Ask) bool {
+	for name, v := range a.Context {
+		if s := strings.TrimSpace(string(v)); strings.EqualFold(name, "user_code") && s != "" && s != "null" && s != `""` {
+			return true
+		}
+	}
+	return false
 }
 
 // shownBy reports whether the request's page would show the code: in the name

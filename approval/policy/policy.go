@@ -14,7 +14,9 @@
 //
 // An OP that is asked for an acr and not told which was reached may assert what
 // was asked for. What cannot be reached is therefore refused at the door where
-// it can be known, and denied after the ceremony where it cannot.
+// it can be known, and denied after the ceremony where it cannot; and of an OP
+// that is known to assert everything that was asked for, everything must be
+// reached, not the first that can be.
 package policy
 
 import (
@@ -108,12 +110,12 @@ func (b *Book) Admit(a approval.Ask) (approval.Admission, error) {
 	return adm, nil
 }
 
-// admitACR returns ErrACR if no ceremony that this ask allows could reach any
-// of the values. Whether a code will be typed is known by now; the rest depends
+// admitACR returns ErrACR if no ceremony that this ask allows could reach what
+// was asked for. Whether a code will be typed is known by now; the rest depends
 // on the user's device, so the best one is assumed.
 func (j judge) admitACR(values []string, adm approval.Admission) error {
 	best := approval.Ceremony{UserVerified: true, UserCode: adm.CodeSource != approval.NoCode}
-	if _, ok := j.first(values, best); !ok && len(values) > 0 {
+	if _, met := j.grade(values, best); !met {
 		return approval.ErrACR
 	}
 	return nil
@@ -123,15 +125,14 @@ func (j judge) admitACR(values []string, adm approval.Admission) error {
 // ACR Values 1.0.
 //
 // Of the key it says pop, not hwk or swk, because without a checked attestation
-// nobody knows where the key is. The typed code adds nothing: there is no amr
-// for a code that only shows that two screens belong together.
+// nobody knows where the key is; and of user verification mfa, never pin, fpt or
+// face, because no assertion tells by which of them. The typed code adds nothing:
+// there is no amr for a code that only shows that two screens belong together.
 func (b *Book) Grade(r approval.Request, c approval.Ceremony) approval.Grade {
-	g := approval.Grade{AMR: []string{"pop", "user"}, Met: true}
+	g := approval.Grade{AMR: []string{"pop", "user"}}
 	if c.UserVerified {
 		g.AMR = append(g.AMR, "mfa")
 	}
-	if len(r.ACRValues) > 0 {
-		g.ACR, g.Met = b.rules(r.OP).first(r.ACRValues, c)
-	}
+	g.ACR, g.Met = b.rules(r.OP).grade(r.ACRValues, c)
 	return g
 }

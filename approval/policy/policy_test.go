@@ -40,6 +40,12 @@ func TestCode(t *testing.T) {
 			Context: map[string]json.RawMessage{"x": []byte(`{"a":["\u0031\u0032\u003345 6"]}`)}}, approval.Admission{}, approval.ErrCodeShape},
 		{"code where it is never shown", policy.Rules{}, approval.Ask{UserCode: "123456",
 			Context: map[string]json.RawMessage{"user_code": []byte(`"123456"`)}}, approval.Admission{CodeSource: approval.CodeUserCode, Code: "123456"}, nil},
+		{"code that nobody verifies", policy.Rules{}, approval.Ask{BindingMessage: "Pay 3 EUR",
+			Context: map[string]json.RawMessage{"User_Code": []byte(`"123456"`)}}, approval.Admission{}, approval.ErrCodeShape},
+		{"code that nobody verifies, beside one to type", typed, approval.Ask{BindingMessage: "W4S-CT7",
+			Context: map[string]json.RawMessage{"user_code": []byte(`123456`)}}, approval.Admission{}, approval.ErrCodeShape},
+		{"no code after all", policy.Rules{}, approval.Ask{BindingMessage: "Pay 3 EUR",
+			Context: map[string]json.RawMessage{"user_code": []byte(`null`), "USER_CODE": []byte(`""`)}}, approval.Admission{BindingMessage: "Pay 3 EUR"}, nil},
 		{"shown by default", policy.Rules{}, approval.Ask{BindingMessage: "W4SCT7"}, approval.Admission{BindingMessage: "W4SCT7"}, nil},
 		{"typed", typed, approval.Ask{BindingMessage: "W4S-CT7"}, approval.Admission{CodeSource: approval.CodeBindingMessage, Code: "W4S-CT7"}, nil},
 		{"a sentence is shown", typed, approval.Ask{BindingMessage: "Pay 100 EUR"}, approval.Admission{BindingMessage: "Pay 100 EUR"}, nil},
@@ -95,6 +101,10 @@ func TestAdmitRefusesWhatNoCeremonyCouldReach(t *testing.T) {
 		{"own table", own, []string{"gold"}, "", nil},
 		{"own table replaces", own, []string{modrnaMF}, "", approval.ErrACR},
 		{"own level needs a code", own, []string{"platinum"}, "", approval.ErrACR},
+		{"an OP that asserts all, and all known", policy.Rules{AssertsACR: true}, []string{modrnaMF, "phr"}, "123456", nil},
+		{"an OP that asserts all, one unknown", policy.Rules{AssertsACR: true}, []string{"phr", "urn:nobody"}, "123456", approval.ErrACR},
+		{"an OP that asserts all, one needs a code", policy.Rules{AssertsACR: true}, []string{modrnaMF, "phr"}, "", approval.ErrACR},
+		{"an OP that asserts all of nothing", policy.Rules{AssertsACR: true}, nil, "", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,6 +124,8 @@ func TestGrade(t *testing.T) {
 	own := policy.Rules{ACR: []policy.Level{
 		{Value: "gold", UserVerified: true, DeviceBound: true}, {Value: "silver", UserVerified: true}, {Value: "bronze"}, {Value: "typed", UserCode: true},
 	}}
+	asserting := own
+	asserting.AssertsACR = true
 	bound := approval.Ceremony{UserVerified: true}
 	synced := approval.Ceremony{UserVerified: true, BackupEligible: true}
 	present := approval.Ceremony{}
@@ -136,6 +148,8 @@ func TestGrade(t *testing.T) {
 		{"typed", own, []string{"typed"}, code, "typed", true},
 		{"not typed", own, []string{"typed"}, bound, "", false},
 		{"unknown skipped", own, []string{"zinc", "silver"}, synced, "silver", true},
+		{"all reached", asserting, []string{"silver", "bronze"}, synced, "silver", true},
+		{"one of all not reached", asserting, []string{"silver", "gold"}, synced, "", false},
 		{"phr after a code", policy.Rules{}, []string{"phr"}, code, "phr", true},
 		{"phr without one", policy.Rules{}, []string{"phr", modrnaPR}, bound, modrnaPR, true},
 		{"phr by the switch", policy.Rules{PhrWithoutCode: true}, []string{"phr"}, synced, "phr", true},

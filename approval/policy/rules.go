@@ -18,6 +18,10 @@ type Rules struct {
 	ACR            []Level  `koanf:"acr"`
 	RequireCode    bool     `koanf:"require_user_code" desc:"true: a request that brings nothing to type on the device is refused. The code binds the device to the screen before which the user stands." default:"false"`
 	PhrWithoutCode bool     `koanf:"phr_without_code" desc:"true: phr and phrh are reported although no code was typed. A passkey cannot be phished, but a CIBA request started by an attacker can still be approved by mistake; a typed code is what prevents that." default:"false"`
+
+	// AssertsACR is not the operator's to set but the kind of connection's: the OP
+	// puts into its tokens whatever acr was asked for, so all must be reached.
+	AssertsACR bool `koanf:"-"`
 }
 
 // Mode is what becomes of a binding message.
@@ -36,6 +40,14 @@ type Level struct {
 	UserVerified bool   `koanf:"user_verified" desc:"true: only with user verification by the passkey (PIN or biometry)." default:"false"`
 	DeviceBound  bool   `koanf:"device_bound" desc:"true: only with a passkey that cannot be synced to another device." default:"false"`
 	UserCode     bool   `koanf:"user_code" desc:"true: only if a code was typed." default:"false"`
+}
+
+// DefaultLevels returns the table that is in force without rules.acr.
+func DefaultLevels() []Level { return slices.Clone(defaultLevels) }
+
+// NeedsCode reports whether l is reached only by typing a code.
+func (l Level) NeedsCode(phrWithoutCode bool) bool {
+	return l.UserCode || (l.Value == "phr" || l.Value == "phrh") && !phrWithoutCode
 }
 
 // defaultLevels are the acr values known without configuration: EAP ACR Values
@@ -85,21 +97,36 @@ func (r Rules) reaches(value string, c approval.Ceremony) bool {
 		if l.Value != value {
 			continue
 		}
-		code := l.UserCode || (value == "phr" || value == "phrh") && !r.PhrWithoutCode
 		return (!l.UserVerified || c.UserVerified) &&
 			(!l.DeviceBound || !c.BackupEligible) &&
-			(!code || c.UserCode)
+			(!l.NeedsCode(r.PhrWithoutCode) || c.UserCode)
 	}
 	return false
 }
 
-// first returns the first of the values, which stand in order of preference,
-// that c reaches.
-func (r Rules) first(values []string, c approval.Ceremony) (string, bool) {
-	for _, v := range values {
-		if r.reaches(v, c) {
-			return v, true
+// grade returns the first of the values, which stand in order of preference,
+// that c reaches, and whether that will do.
+func (r Rules) grade(values []string, c approval.Ceremony) (acr string, met bool) {
+	reached := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return !r.reaches(v, c) })
+	switch {
+	case len(values) == 0:
+		return "", true
+	case len(reached) == 0, r.AssertsACR && len(reached) < len(values):
+		return "", false
+	}
+	return reached[0], true
+}
+
+// Reachable returns the acr values that some approval can reach under r, and
+// those that none can. UserCode says whether the OP forwards a code.
+func (r Rules) Reachable(userCode bool) (yes, no []string) {
+	best := approval.Ceremony{UserVerified: true, UserCode: userCode || r.BindingMessage == ModeType}
+	for _, l := range r.levels() {
+		if r.reaches(l.Value, best) {
+			yes = append(yes, l.Value)
+		} else {
+			no = append(no, l.Value)
 		}
 	}
-	return "", false
+	return yes, no
 }

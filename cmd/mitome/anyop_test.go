@@ -23,27 +23,7 @@ var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 // TestAnyOPPage runs docs/any-op.md, every command as it is written, but for the
 // ports: whoever follows the page comes to a decision.
 func TestAnyOPPage(t *testing.T) {
-	page, err := os.ReadFile("../../docs/any-op.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var script strings.Builder
-	for _, block := range shell.FindAllStringSubmatch(string(page), -1) {
-		script.WriteString(block[1])
-	}
-	text := script.String()
-	for _, port := range []string{"8080", "8081", "9464", "9000"} {
-		free, err := loopback.Address()
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = strings.ReplaceAll(text, ":"+port, free[strings.LastIndex(free, ":"):])
-		text = strings.ReplaceAll(text, `"127.0.0.1", `+port, `"127.0.0.1", `+free[strings.LastIndex(free, ":")+1:])
-		if port == "9464" { // the page leaves it at its default
-			_, own, _ := net.SplitHostPort(free)
-			text = strings.Replace(text, "listen:\n", "listen:\n  metrics: 127.0.0.1:"+own+"\n", 1)
-		}
-	}
+	text := commands(t, "any-op.md", "8080", "8081", "9464", "9000")
 	out := runPage(t, text)
 	for _, want := range []string{"401\n", `"state":"pending"`, "The request is approved.", `"state":"withdrawn"`, `"reason":"not_started_by_user"`} {
 		if !strings.Contains(out, want) {
@@ -57,6 +37,34 @@ func TestAnyOPPage(t *testing.T) {
 	if t.Failed() {
 		t.Log(out)
 	}
+}
+
+// commands are those of a page in docs, with ports of this test's own in the
+// place of those that the page names.
+func commands(t *testing.T, page string, ports ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", filepath.FromSlash(page)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	for _, block := range shell.FindAllStringSubmatch(string(b), -1) {
+		script.WriteString(block[1])
+	}
+	text := script.String()
+	for _, port := range ports {
+		free, err := loopback.Address()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = strings.ReplaceAll(text, ":"+port, free[strings.LastIndex(free, ":"):])
+		text = strings.ReplaceAll(text, `"127.0.0.1", `+port, `"127.0.0.1", `+free[strings.LastIndex(free, ":")+1:])
+		if port == "9464" { // the page leaves it at its default
+			_, own, _ := net.SplitHostPort(free)
+			text = strings.Replace(text, "listen:\n", "listen:\n  metrics: 127.0.0.1:"+own+"\n", 1)
+		}
+	}
+	return text
 }
 
 // event is a line of the receiver.

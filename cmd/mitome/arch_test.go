@@ -44,6 +44,8 @@ var mayImport = map[string][]string{
 	"approval/audit":        {"approval", "device"},
 	"approval/deliver":      {"approval", "approval/op", "approval/show", "device", "push"},
 	"approval/op":           {"approval", "device"},
+	"approval/op/authlete":  {"approval", "approval/op"},
+	"approval/op/gravitee":  {"approval", "approval/op", "device"},
 	"approval/op/keycloak":  {"approval", "approval/op", "device"},
 	"approval/op/optest":    {"approval", "approval/op", "device"},
 	"approval/op/webhook":   {"approval", "approval/op", "device", "push"}, // its own guarded dialer

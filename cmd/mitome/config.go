@@ -13,6 +13,7 @@ import (
 type configCmd struct {
 	Check     configCheck     `cmd:"" help:"List every fault of the configuration; exit 1 if there is one."`
 	Reference configReference `cmd:"" help:"Print every setting, as Markdown."`
+	Kinds     configKinds     `cmd:"" help:"Print what each kind of connection carries, as Markdown."`
 	Example   configExample   `cmd:"" help:"Print a configuration to begin with."`
 	OpenAPI   configOpenAPI   `cmd:"" name:"openapi" help:"Print the OpenAPI 3.1 description of an API."`
 }
@@ -20,6 +21,7 @@ type configCmd struct {
 type (
 	configCheck     struct{}
 	configReference struct{}
+	configKinds     struct{}
 	configExample   struct{}
 	configOpenAPI   struct {
 		API string `arg:"" enum:"admin,desk,devices,ops" help:"Of ${enum}."`
@@ -39,6 +41,15 @@ func (configCheck) Run(a *app) error {
 // Run prints docs/configuration.md.
 func (configReference) Run(a *app) error {
 	_, err := io.WriteString(a.out, reference())
+	return err
+}
+
+// Run prints docs/ops/README.md.
+func (configKinds) Run(a *app) error {
+	text, err := contractsDoc()
+	if err == nil {
+		_, err = io.WriteString(a.out, text)
+	}
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -100,7 +101,11 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, doc := range append(docs, top...) {
+	ops, err := filepath.Glob(filepath.Join(root, "docs", "ops", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range slices.Concat(docs, ops, top) {
 		text, err := os.ReadFile(doc)
 		if err != nil {
 			t.Fatal(err)

@@ -81,6 +81,9 @@ func (x *examination) all() {
 		if look := examiners[o.Kind]; look != nil && !x.faulty(at) {
 			look(x, i)
 		}
+		if !x.faulty(at) {
+			x.contract(o)
+		}
 		if o.SignIn.Set() && !x.faulty(at) {
 			x.signIn(o)
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/mitome-ciba/mitome/approval/op/authlete"
+	"github.com/mitome-ciba/mitome/approval/op/gravitee"
 	"github.com/mitome-ciba/mitome/approval/op/keycloak"
 	"github.com/mitome-ciba/mitome/approval/op/webhook"
 	"github.com/mitome-ciba/mitome/cmd/mitome/doctor"
@@ -14,8 +16,43 @@ import (
 // examiners is what the doctor does with each kind of connection. A new kind has
 // a line here as it has one in kinds.
 var examiners = map[string]func(x *examination, i int){
+	"authlete": (*examination).authlete,
+	"gravitee": (*examination).gravitee,
 	"keycloak": (*examination).keycloak,
 	"webhook":  (*examination).webhook,
+}
+
+func (x *examination) authlete(i int) {
+	var cfg authlete.Config
+	if !x.decode(i, &cfg) {
+		return
+	}
+	name := x.config.OPs[i].Name
+	if cfg.SecretFile != "" {
+		doctor.CheckSecretFile(x.report, "op "+name, cfg.SecretFile)
+	}
+	doctor.Authlete{Name: name, CallbackURL: cfg.CallbackURL()}.Check(x.app.ctx, x.report, x.call)
+}
+
+func (x *examination) gravitee(i int) {
+	var cfg gravitee.Config
+	if !x.decode(i, &cfg) {
+		return
+	}
+	name := x.config.OPs[i].Name
+	for _, path := range []string{cfg.ClientSecretFile, cfg.HeaderValueFile} {
+		if path != "" {
+			doctor.CheckSecretFile(x.report, "op "+name, path)
+		}
+	}
+	secret, err := cfg.Secret()
+	if err != nil {
+		return // said among the faults of the configuration
+	}
+	doctor.Gravitee{
+		Name: name, CallbackURL: cfg.CallbackURL(), ClientID: cfg.ClientID, ClientSecret: string(secret), OPs: x.config.Listen.OPs,
+		Proxied: len(x.config.TrustedProxies) > 0,
+	}.Check(x.app.ctx, x.report, x.call)
 }
 
 func (x *examination) keycloak(i int) {

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"os"
+	"slices"
 	"testing"
 
+	"github.com/mitome-ciba/mitome/approval/op"
 	"github.com/mitome-ciba/mitome/server"
 )
 
@@ -17,6 +19,35 @@ func TestReferenceIsCurrent(t *testing.T) {
 	}
 	if string(got) != reference() {
 		t.Error("docs/configuration.md is not what mitome config reference prints; run make docs")
+	}
+}
+
+// TestContractsAreCurrent keeps docs/ops/README.md what the program says, and the
+// table behind it complete: a kind without a row would be told nothing of.
+func TestContractsAreCurrent(t *testing.T) {
+	want, err := contractsDoc()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../docs/ops/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("docs/ops/README.md is not what mitome config kinds prints; run make docs")
+	}
+	var rows, names []string
+	for _, c := range op.Contracts {
+		rows = append(rows, c.Kind)
+		if acrWords[c.ACR] == "" || c.Title == "" || c.Note == "" {
+			t.Errorf("the row of %s is not whole", c.Kind)
+		}
+	}
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	if !slices.Equal(rows, names) {
+		t.Errorf("op.Contracts has rows for %v, want %v", rows, names)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/approval/op"
+	"github.com/mitome-ciba/mitome/approval/op/authlete"
+	"github.com/mitome-ciba/mitome/approval/op/gravitee"
 	"github.com/mitome-ciba/mitome/approval/op/keycloak"
 	"github.com/mitome-ciba/mitome/approval/op/webhook"
 	"github.com/mitome-ciba/mitome/approval/policy"
@@ -24,7 +26,6 @@ import (
 	"github.com/mitome-ciba/mitome/server/adminapi"
 	"github.com/mitome-ciba/mitome/server/config"
 	"github.com/mitome-ciba/mitome/server/deskapi"
-	"github.com/mitome-ciba/mitome/server/opapi"
 	"github.com/mitome-ciba/mitome/server/seal"
 	"github.com/mitome-ciba/mitome/server/session"
 	"github.com/mitome-ciba/mitome/server/store"
@@ -38,6 +39,8 @@ var kinds = []struct {
 	open     op.Kind
 	settings any // for the reference
 }{
+	{"authlete", authlete.Open, authlete.Config{}},
+	{"gravitee", gravitee.Open, gravitee.Config{}},
 	{"keycloak", keycloak.Open, keycloak.Config{}},
 	{"webhook", webhook.Open, webhook.Config{}},
 }
@@ -173,6 +176,8 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 func (n *node) rules() (*policy.Book, *show.Shower, error) {
 	rules, shown := map[string]policy.Rules{}, map[string]show.Connection{}
 	for _, o := range n.config.OPs {
+		contract, _ := op.ContractOf(o.Kind) // openOPs knows the kind
+		o.Rules.AssertsACR = contract.ACR == op.ACRAsserted
 		rules[o.Name] = o.Rules
 		shown[o.Name] = show.Connection{Title: o.Title, Scopes: o.Scopes, Push: show.PushDetail(o.Push)}
 	}
@@ -281,7 +286,7 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 		Desk:   &deskapi.Handler{Sessions: sessions, Pairings: n.people, PublicURL: n.config.PublicURL, Version: version()},
 		SignIn: signIn,
 		OPAPI:  n.opAPI(),
-		OPs:    &opapi.Handler{Adapters: n.adapters, Requests: n.requests, Acks: n.acks, Log: n.log, Observe: n.metrics.Request},
+		OPs:    n.dialects(),
 		Admin: &adminapi.API{
 			Users: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db,
 			OPs: n.ops(), PublicURL: n.config.PublicURL, Guard: guard, Now: time.Now, Version: version(),

@@ -9,6 +9,7 @@ import (
 	"github.com/mitome-ciba/mitome/approval/op"
 	"github.com/mitome-ciba/mitome/approval/op/webhook"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/server/opapi"
 	v1 "github.com/mitome-ciba/mitome/server/opapi/v1"
 	"github.com/mitome-ciba/mitome/server/store"
 )
@@ -25,6 +26,14 @@ func (n *node) opAPI() *v1.Handler {
 			h.Connections[name] = w
 		}
 	}
+	n.db.Subscribe(store.TopicSettled, h.Wake)
+	return h
+}
+
+// dialects is where all other connections are asked. It hears of decisions for
+// the calls that wait for one.
+func (n *node) dialects() *opapi.Handler {
+	h := &opapi.Handler{Adapters: n.adapters, Requests: n.requests, Acks: n.acks, Log: n.log, Observe: n.metrics.Request}
 	n.db.Subscribe(store.TopicSettled, h.Wake)
 	return h
 }

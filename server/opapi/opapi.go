@@ -39,6 +39,8 @@ type Handler struct {
 	// Observe, if set, is told what came of each call, in one of the words below,
 	// for metrics.
 	Observe func(op, result string)
+
+	held held
 }
 
 // What came of a call.
@@ -55,14 +57,18 @@ const (
 type Requests interface {
 	Accept(ctx context.Context, a approval.Ask, by device.Actor) (approval.Request, error)
 	Recall(ctx context.Context, id approval.RequestID, by device.Actor) (approval.Request, error)
+	Asked(ctx context.Context, id approval.RequestID, op string) (approval.Request, error)
+	AskedUnder(ctx context.Context, ref, op string) (approval.Request, error)
 }
 
 // errOrphan is what the OP hears of a request that was taken back.
 var errOrphan = errors.New("opapi: request was taken back")
 
-// Mount adds the route.
+// Mount adds the routes. The second is for OPs that are made for Authlete's
+// simulator and know a base URL and nothing else.
 func (h *Handler) Mount(g gin.IRoutes) {
 	g.POST("/op/:name", web.Handle(h.receive))
+	g.POST("/op/:name/ad/:secret/api/authenticate/:call", web.Handle(h.authenticate))
 }
 
 // receive takes one request from an OP. The answer is always in the OP's dialect,
@@ -105,6 +111,7 @@ type visit struct {
 	by      device.Actor
 	start   time.Time
 	request approval.RequestID
+	held    bool // the OP waits for the decision, not for an ack
 }
 
 // serve does everything from reading to answering, and returns what came of it.
@@ -129,7 +136,12 @@ func (v *visit) serve() (string, error) {
 		return result, err
 	}
 	v.request = req.ID
-	if err := v.answer(ask, req); err != nil {
+	if req, err = v.hold(ask, req); err != nil {
+		v.adapter.Reply(v.c.Writer, ask, req, errOrphan)
+	} else {
+		err = v.answer(ask, req)
+	}
+	if err != nil {
 		if req.ID == ask.ID { // a repetition's request is not the repetition's to take back
 			err = errors.Join(err, v.recall(req.ID))
 		}
@@ -180,7 +192,7 @@ func (v *visit) gone() error {
 }
 
 func (v *visit) late() error {
-	if hurried, ok := v.adapter.(op.Hurried); ok && time.Since(v.start) >= hurried.AckWithin() {
+	if hurried, ok := v.adapter.(op.Hurried); ok && !v.held && time.Since(v.start) >= hurried.AckWithin() {
 		return errors.New("OP was answered too late")
 	}
 	return nil

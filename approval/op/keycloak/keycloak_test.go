@@ -32,6 +32,7 @@ func TestAdapter(t *testing.T) {
 		return made[url]
 	}
 	optest.Run(t, optest.Case{
+		Kind: "keycloak",
 		Open: func(t *testing.T, url string, d op.Deps) op.Adapter {
 			return open(t, d, map[string]any{"issuer": url + realm})
 		},

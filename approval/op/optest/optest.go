@@ -20,6 +20,8 @@ import (
 // Case is one kind of OP and what is particular to it. URL is always where the
 // fake OP answers.
 type Case struct {
+	// Kind names the row of op.Contracts.
+	Kind string
 	// Open opens the adapter. It uses d as it is given.
 	Open func(t *testing.T, url string, d op.Deps) op.Adapter
 	// OP serves what the adapter fetches to understand an ask, such as keys; nil
@@ -35,6 +37,10 @@ type Case struct {
 	// an OP of this kind asks by other means, and what comes here is refused.
 	Genuine func(t *testing.T, url string) *http.Request
 	Want    func(t *testing.T, url string) approval.Ask
+	// Strip takes its credentials off a genuine ask. Nil: they stand in headers.
+	Strip func(*http.Request)
+	// Echoes: this OP compares its own secret in the answer to a genuine ask.
+	Echoes bool
 	// Forgeries are what must be refused.
 	Forgeries []Forgery
 
@@ -84,6 +90,7 @@ func Run(t *testing.T, c Case) {
 		t.Run("reply", func(t *testing.T) { c.reply(t) })
 	}
 	t.Run("report", func(t *testing.T) { c.report(t) })
+	t.Run("carries", c.carries)
 	t.Run("repeat safe", func(t *testing.T) {
 		s := c.start(t, nil)
 		for _, state := range []approval.State{approval.Approved, approval.Denied, approval.Expired, approval.Withdrawn} {

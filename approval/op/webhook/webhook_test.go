@@ -100,6 +100,7 @@ func denied(reason approval.Reason) approval.Request {
 func TestAdapter(t *testing.T) {
 	every := map[approval.State]bool{approval.Approved: true, approval.Denied: true, approval.Expired: true, approval.Withdrawn: true}
 	optest.Run(t, optest.Case{
+		Kind: "webhook",
 		Open: func(t *testing.T, url string, d op.Deps) op.Adapter {
 			a, err := open(configured(url+"/mitome"), d)
 			if err != nil {
