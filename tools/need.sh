@@ -13,6 +13,13 @@ have_java() {
 	[ "${v:-0}" -ge 17 ]
 }
 
+have_node() {
+	local v
+	v="$(node --version 2>/dev/null)" || return 1
+	v="${v#v}"
+	[ "${v%%.*}" -ge 20 ]
+}
+
 # missing prints one line for each thing that is not there:
 # Debian's package, and what it is for.
 missing() {
@@ -26,7 +33,8 @@ missing() {
 	./chromium.sh >/dev/null 2>&1 || echo "chromium Chromium, for the tests of the pages"
 	./firefox.sh >/dev/null 2>&1 || echo "firefox-esr Firefox, 152 or newer, for the test of Web Push"
 	command -v python3 >/dev/null || echo "python3 Python 3, which a page of the documentation uses"
-	command -v npm >/dev/null || echo "npm npm, which fetches axe-core"
+	have_node || echo "nodejs Node.js, 20 or newer, for examples/node-oidc-provider"
+	command -v npm >/dev/null || echo "npm npm, which fetches axe-core and node-oidc-provider"
 	[ -n "$(fc-list :lang=ja 2>/dev/null)" ] || echo "fonts-noto-cjk a Japanese font, for the pictures of the pages"
 }
 

@@ -14,6 +14,8 @@ MITOME_TEST_FIREFOX="$(tools/firefox.sh)"
 export MITOME_TEST_FIREFOX
 MITOME_TEST_AXE="$(tools/axe.sh)"
 export MITOME_TEST_AXE
+MITOME_TEST_OIDC_PROVIDER="$(tools/oidc-provider.sh)"
+export MITOME_TEST_OIDC_PROVIDER
 
 unformatted="$(gofmt -l .)"
 if [ -n "$unformatted" ]; then
