@@ -20,6 +20,7 @@ require (
 	github.com/knadh/koanf/providers/file v1.2.1 // configuration: file
 	github.com/knadh/koanf/v2 v2.4.1 // configuration from several sources, with few dependencies of its own
 	github.com/luikyv/go-oidc v0.23.0 // the demo's OP: CIBA in all three modes; pinned, its API is renamed often
+	github.com/makiuchi-d/gozxing v0.1.1 // the demo's kiosk: reads the QR code in a picture
 	github.com/nicksnyder/go-i18n/v2 v2.7.0 // catalogues of what a user reads
 	github.com/pressly/goose/v3 v3.28.0 // migrations, one set for both databases
 	github.com/prometheus/client_golang v1.25.0 // metrics
@@ -28,8 +29,10 @@ require (
 	github.com/sideshow/apns2 v0.25.0 // push to iOS apps; fixed
 	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1 // decisions to OPs of our own API, signed
 	go.uber.org/goleak v1.3.0 // tests: goroutines that stay behind
+	go.yaml.in/yaml/v3 v3.0.5 // templates: YAML with the line of each fault; koanf reads with it too
 	golang.org/x/net v0.60.0 // public suffixes: what would be a link
 	golang.org/x/oauth2 v0.37.0 // the code flow of that, with PKCE
+	golang.org/x/crypto v0.58.0 // argon2id, for a secret as short as a user's own code
 	golang.org/x/sync v0.24.0 // errgroup: what lives and falls together
 	golang.org/x/sys v0.49.0 // who is at the other end of a Unix socket
 	golang.org/x/text v0.43.0 // NFC, NFKC, language matching
@@ -133,10 +136,9 @@ require (
 	go.opentelemetry.io/otel/sdk/metric v1.46.0 // indirect
 	go.opentelemetry.io/otel/trace v1.46.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
-	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/arch v0.25.0 // indirect
-	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
+	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect
 	google.golang.org/appengine/v2 v2.0.6 // indirect
 	google.golang.org/genproto v0.0.0-20260128011058-8636f8732409 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa // indirect

@@ -27,9 +27,12 @@ func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, 
 		return Request{}, ErrExpired
 	}
 	adm, refusal := s.Policy.Admit(a)
-	user, devices, err := s.addressee(ctx, a)
+	user, devices, err := s.addressee(ctx, a, by)
 	if err != nil { // before a refusal by policy: a stranger learns nothing of the user from it
 		refusal = err
+	}
+	if a.byCode() && len(devices) == 1 {
+		r.OnlyDevice = devices[0].ID
 	}
 	r.UserID, r.BindingMessage = user.ID, adm.BindingMessage
 	if refusal == nil {
@@ -78,7 +81,10 @@ func (s *Service) newRequest(a Ask) Request {
 
 // addressee finds who is meant and her devices that may decide. A user without
 // one is unknown, after the same two reads as one who is not there at all.
-func (s *Service) addressee(ctx context.Context, a Ask) (device.User, []device.Device, error) {
+func (s *Service) addressee(ctx context.Context, a Ask, by device.Actor) (device.User, []device.Device, error) {
+	if a.byCode() {
+		return s.shower(ctx, a, by)
+	}
 	sub := a.Subject
 	sub.OP = a.OP // no OP reaches the users of another, whatever its connector read
 	u, err := s.People.FindUser(ctx, sub)
@@ -127,11 +133,13 @@ func (s *Service) reachable(ctx context.Context, r Request, devices []device.Dev
 // refuse returns r as denied from the start, for the reason that err stands for.
 // It keeps neither who was meant nor what was said: nobody will be shown it.
 func refuse(r Request, err error) (Request, []Effect, error) {
-	r.UserID, r.BindingMessage, r.Context = "", "", nil
+	r.UserID, r.OnlyDevice, r.BindingMessage, r.Context = "", "", "", nil
 	var reason Reason
 	switch {
 	case errors.Is(err, ErrUnknownUser):
 		reason = ReasonUnknownUser
+	case errors.Is(err, ErrHintToken):
+		reason = ReasonHintToken
 	case errors.Is(err, ErrBindingMessage):
 		reason = ReasonBindingMessage
 	case errors.Is(err, ErrACR):

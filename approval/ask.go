@@ -18,6 +18,10 @@ type Ask struct {
 	Body    []byte    // what was received, for telling a repetition from a forgery under the same Ref
 	Handle  Secret    // what the OP wants back
 	Subject device.Subject
+	// HintToken is the code that a device shows, in place of a Subject; DeviceRef,
+	// beside a Subject, what the OP was given for such a code. With either the
+	// request goes to that device alone.
+	HintToken, DeviceRef device.Secret
 
 	ClientID       string
 	ClientName     string // empty where the OP does not say: the page then shows ClientID

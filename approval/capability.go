@@ -82,7 +82,7 @@ func (s *Service) DenyBy(ctx context.Context, id RequestID, c Secret, who device
 			w.Devices = append(w.Devices, d)
 		}
 	}
-	d, ok := w.deviceOf(r.UserID)
+	d, ok := w.deviceOf(r)
 	if !ok {
 		return Request{}, ErrNotFound
 	}

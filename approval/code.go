@@ -4,10 +4,8 @@ import (
 	"crypto/hmac"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
 
-	"golang.org/x/text/unicode/norm"
+	"github.com/mitome-ciba/mitome/device"
 )
 
 // MaxCodeTries is how many codes may be tried for one request (PSD2 RTS Art.
@@ -79,15 +77,5 @@ func codeData(id RequestID, code string) []byte {
 	return []byte(string(id) + "\x00" + normalizeCode(code))
 }
 
-// normalizeCode forgives what a phone's keyboard does: full-width digits of a
-// Japanese input method, lower case, and what it puts between groups, which is a
-// space, a hyphen or one of those that look like it (ー is what a Japanese
-// keyboard gives for the key of the hyphen).
-func normalizeCode(code string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.Is(unicode.Dash, r) || r == 'ー' {
-			return -1
-		}
-		return r
-	}, strings.ToUpper(norm.NFKC.String(code)))
-}
+// normalizeCode is how every code is compared, wherever it comes from.
+func normalizeCode(code string) string { return device.NormalizeCode(code) }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mitome-ciba/mitome/device"
@@ -17,7 +18,11 @@ func (s *Service) Pending(ctx context.Context, w Who) ([]Request, error) {
 	if len(users) == 0 {
 		return nil, nil
 	}
-	return s.Store.PendingFor(ctx, users, s.Now())
+	all, err := s.Store.PendingFor(ctx, users, s.Now())
+	return slices.DeleteFunc(all, func(r Request) bool {
+		_, ok := w.deviceOf(r)
+		return !ok
+	}), err
 }
 
 // Shown is a request as one device may see it.
@@ -55,6 +60,9 @@ func (s *Service) Challenge(ctx context.Context, id RequestID, w Who, locale str
 		return ToSign{}, err
 	}
 	if err := r.open(s.Now()); err != nil {
+		return ToSign{}, err
+	}
+	if err := s.Views.Approvable(r); err != nil {
 		return ToSign{}, err
 	}
 	view, err := s.Views.View(r, locale)
@@ -131,6 +139,10 @@ func (s *Service) deny(ctx context.Context, r Request, d device.Device, a Answer
 
 func (s *Service) approve(ctx context.Context, r Request, d device.Device, a Answer) (Request, error) {
 	by := a.Who.actor(d.ID)
+	// Asked again although there was a challenge: it may be older than the rule.
+	if err := s.Views.Approvable(r); err != nil {
+		return r, err
+	}
 	ch, err := s.Challenges.Challenge(ctx, r.ID, d.ID) // first: a call out of turn costs no try
 	if err != nil {
 		return r, err

@@ -20,7 +20,7 @@ func (s *Service) fanOut(r Request, effects []Effect, devices []device.Device) [
 			continue
 		}
 		for _, d := range devices {
-			if !d.MayApprove() {
+			if !r.isFor(d) {
 				continue
 			}
 			if _, ok := e.(Notify); ok {

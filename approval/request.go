@@ -20,11 +20,12 @@ func NewRequestID() RequestID { return RequestID(rand.Text()) }
 // a user approve something on her authentication device before ExpiresAt.
 type Request struct {
 	ID          RequestID
-	OP          string        // configured name of the OP that asked
-	RefHash     []byte        // SHA-256 of Ask.Ref; unique per OP
-	Fingerprint []byte        // keyed hash of Ask.Body, which may hold a short code
-	Handle      Secret        // what the OP needs back; sealed at rest, blanked once the report is settled
-	UserID      device.UserID // empty if the OP meant nobody we know; then the request is denied
+	OP          string          // configured name of the OP that asked
+	RefHash     []byte          // SHA-256 of Ask.Ref; unique per OP
+	Fingerprint []byte          // keyed hash of Ask.Body, which may hold a short code
+	Handle      Secret          // what the OP needs back; sealed at rest, blanked once the report is settled
+	UserID      device.UserID   // empty if the OP meant nobody we know; then the request is denied
+	OnlyDevice  device.DeviceID // that sees it and decides, alone; empty: any of the user's
 
 	ClientID       string
 	ClientName     string
@@ -98,12 +99,13 @@ type Reason string
 
 // The reasons of a denial.
 const (
-	ReasonUser           Reason = "user_denied"             // the user said no
-	ReasonNotMe          Reason = "not_started_by_user"     // the user said "I did not start this"
-	ReasonUserCode       Reason = "user_code_exhausted"     // too many wrong codes
-	ReasonUnknownUser    Reason = "unknown_user_id"         // nobody we know, or nobody with a device
-	ReasonBindingMessage Reason = "invalid_binding_message" // not fit to be shown
-	ReasonACR            Reason = "acr_unmet"               // the ceremony does not reach what was asked
-	ReasonUserCodeShape  Reason = "invalid_user_code"       // not fit to be typed
-	ReasonNoUserCode     Reason = "missing_user_code"       // there must be something to type, and was not
+	ReasonUser           Reason = "user_denied"              // the user said no
+	ReasonNotMe          Reason = "not_started_by_user"      // the user said "I did not start this"
+	ReasonUserCode       Reason = "user_code_exhausted"      // too many wrong codes
+	ReasonUnknownUser    Reason = "unknown_user_id"          // nobody we know, or nobody with a device
+	ReasonHintToken      Reason = "expired_login_hint_token" // the code that says who is meant is over
+	ReasonBindingMessage Reason = "invalid_binding_message"  // not fit to be shown
+	ReasonACR            Reason = "acr_unmet"                // the ceremony does not reach what was asked
+	ReasonUserCodeShape  Reason = "invalid_user_code"        // not fit to be typed
+	ReasonNoUserCode     Reason = "missing_user_code"        // there must be something to type, and was not
 )

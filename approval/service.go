@@ -17,6 +17,7 @@ type Service struct {
 	Failures   Failures
 	Past       Past
 	People     People
+	Hints      Hints
 	Passkeys   Passkeys
 	Codes      CodeKeys
 	Policy     Policy
@@ -91,6 +92,9 @@ type Views interface {
 	// View returns the exact bytes to be shown and signed, as JSON, in the
 	// given locale (BCP 47; an unknown one falls back to English).
 	View(r Request, locale string) ([]byte, error)
+	// Approvable returns ErrUnknownDetails if the view of r says that it can be
+	// denied and not approved.
+	Approvable(r Request) error
 }
 
 // Who is asking: the devices that a session stands for, at most one a user.
@@ -99,10 +103,10 @@ type Who struct {
 	Actor   device.Actor // IP of the call; Kind and ID are filled in per request
 }
 
-// deviceOf returns the device of user u, if this session has one that may decide.
-func (w Who) deviceOf(u device.UserID) (device.Device, bool) {
+// deviceOf returns the device that may decide r, if this session has one.
+func (w Who) deviceOf(r Request) (device.Device, bool) {
 	for _, d := range w.Devices {
-		if u != "" && d.User == u && d.MayApprove() {
+		if r.UserID != "" && d.User == r.UserID && r.isFor(d) {
 			return d, true
 		}
 	}
@@ -123,7 +127,7 @@ func (s *Service) owned(ctx context.Context, id RequestID, w Who) (Request, devi
 	if err != nil {
 		return Request{}, device.Device{}, err
 	}
-	d, ok := w.deviceOf(r.UserID)
+	d, ok := w.deviceOf(r)
 	if !ok {
 		return Request{}, device.Device{}, ErrNotFound
 	}

@@ -52,7 +52,7 @@ func newWorld(t *testing.T, rules policy.Rules) *world {
 	clock := func() time.Time { return w.now }
 	w.db.Now = clock
 	w.people = &device.Service{
-		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, Now: clock,
+		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, HintTokens: w.db, Now: clock,
 		RP: device.RelyingParty{RPID: rpID, RPName: "Mitome", Origins: []string{origin}},
 	}
 	book, err := policy.New(policy.Rules{}, map[string]policy.Rules{"corp": rules})
@@ -64,7 +64,7 @@ func newWorld(t *testing.T, rules policy.Rules) *world {
 	fatal(t, err)
 	w.keys = signer.Published()
 	w.Service = &approval.Service{
-		Store: w.db, Challenges: w.db, Failures: w.db, People: w.people, Passkeys: w.people,
+		Store: w.db, Challenges: w.db, Failures: w.db, People: w.people, Hints: w.people, Passkeys: w.people,
 		Codes: ring, Policy: book, Views: &show.Shower{Catalogue: catalogue}, Signer: signer,
 		Issuer: origin, RPID: rpID, Now: clock,
 	}

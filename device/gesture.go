@@ -23,6 +23,10 @@ type Gesture struct {
 const (
 	PurposeLost   = "lost"   // take another device of the same user out
 	PurposeUnlock = "unlock" // sign in again where the session is gone
+
+	PurposeSetCode   = "user_code.set"   // give the user a code of her own, or another
+	PurposeClearCode = "user_code.clear" // take it away
+	PurposeShow      = "show"            // show codes at a till
 )
 
 // GestureLife is how long a user has to answer.

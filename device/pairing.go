@@ -17,8 +17,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Secret is the one-time secret of an offer. It prints as [secret]: whoever
-// holds it within [OfferLife] may begin to pair.
+// Secret is a one-time secret: that of an offer, by which a phone may begin to
+// pair, or a code that says who stands at a till. It prints as [secret].
 type Secret string
 
 // LogValue implements slog.LogValuer.

@@ -11,6 +11,8 @@ const (
 	ActConfirm Act = "confirm" // let a cooling device be active
 	ActCancel  Act = "cancel"  // let it never be
 	ActReach   Act = "reach"   // say where it is reached, or try whether it is
+
+	ActUserCode Act = "user_code" // change the user's code, with its passkey as well
 )
 
 // May says whether by, a device that somebody holds, may do act to d: nil,
@@ -26,7 +28,7 @@ func May(by Device, act Act, d Device) error {
 	case by.User != d.User || by.State == Revoked || d.State == Revoked:
 		return ErrDeviceNotFound
 	case by.ID == d.ID:
-		return mayToItself(act)
+		return mayToItself(by, act)
 	case by.State == Cooling:
 		return ErrCooling
 	}
@@ -41,9 +43,14 @@ func May(by Device, act Act, d Device) error {
 	return ErrNotAllowed
 }
 
-func mayToItself(act Act) error {
+func mayToItself(d Device, act Act) error {
 	switch act {
 	case ActRename, ActRevoke, ActReach:
+		return nil
+	case ActUserCode: // which is more than the device's own
+		if d.State == Cooling {
+			return ErrCooling
+		}
 		return nil
 	}
 	return ErrNotAllowed

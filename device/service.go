@@ -20,6 +20,9 @@ type Service struct {
 	Lifecycle   Lifecycle
 	Gestures    Gestures
 	Addresses   Addresses
+	HintTokens  HintTokens
+	UserCodes   UserCodes
+	CodeKeys    CodeKeys
 	CheckTarget func(push.Address) error // push.Dispatcher's Check
 	Passkeys    Passkeys
 	RP          RelyingParty
@@ -27,6 +30,15 @@ type Service struct {
 
 	CoolingOff time.Duration // how long a new device cools; DefaultCoolingOff if zero
 	MaxDevices int           // of one user; DefaultMaxDevices if zero
+
+	hashing hashing
+}
+
+// CodeKeys makes keyed hashes. Package server/seal implements it.
+type CodeKeys interface {
+	// Lookup returns a keyed hash of value that stays the same for ever. Kind
+	// keeps equal values of different meaning apart.
+	Lookup(kind, value string) []byte
 }
 
 // What is where nothing else was configured.

@@ -27,7 +27,7 @@ func newWorld(t *testing.T) *world {
 	db := storetest.SQLite(t)
 	w := &world{db: db, now: time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)}
 	w.Service = &device.Service{
-		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Passkeys: db, RP: relyingParty(),
+		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Passkeys: db, HintTokens: db, RP: relyingParty(),
 		Now: func() time.Time { return w.now },
 	}
 	return w

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,6 +26,14 @@ type Listener struct {
 	CertFile string // both empty: no TLS
 	KeyFile  string
 	Handler  http.Handler
+
+	Clients *Clients // nil: callers are not asked for a certificate
+}
+
+// Clients has callers asked for a certificate. One that shows none, or any, is
+// let in all the same: the handler judges, so that all refusals look alike.
+type Clients struct {
+	CAs *x509.CertPool // named to the callers, so that they choose well; may be nil
 }
 
 // Bounds of a call, so that a slow or talkative peer holds nothing for long. A
@@ -84,6 +93,9 @@ func (l Listener) open(base context.Context, log *slog.Logger) (*opened, error) 
 			return nil, err
 		}
 		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		if l.Clients != nil {
+			srv.TLSConfig.ClientAuth, srv.TLSConfig.ClientCAs = tls.RequestClientCert, l.Clients.CAs
+		}
 	}
 	var n net.Listener
 	var err error

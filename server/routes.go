@@ -43,7 +43,7 @@ const (
 	Known   Guard = "known"   // a page that shows something of somebody: others are sent to /unlock or to sign in
 	Sink    Guard = "sink"    // takes what browsers report; answers nothing
 	Dialect Guard = "dialect" // the OP's own authentication, by its adapter
-	Key     Guard = "key"     // an API key of the connection that the path names
+	Key     Guard = "key"     // a proof that it is the OP of the connection that the path names
 	Bearer  Guard = "bearer"  // an administrator: a token, or the peer of the Unix socket
 	Reach   Guard = "reach"   // whoever can reach the listener
 )
@@ -77,10 +77,16 @@ var routes = []Route{
 	{Devices, "POST", "/v1/devices/:id/confirm", Session},
 	{Devices, "POST", "/v1/devices/:id/lost/challenge", Session},
 	{Devices, "POST", "/v1/devices/:id/lost", Session},
+	{Devices, "GET", "/v1/user-codes", Session},
+	{Devices, "POST", "/v1/devices/:id/user-code/challenge", Session},
+	{Devices, "POST", "/v1/devices/:id/user-code", Session},
 	{Devices, "GET", "/v1/push", Session},
 	{Devices, "POST", "/v1/devices/:id/addresses", Session},
 	{Devices, "DELETE", "/v1/devices/:id/addresses/:aid", Session},
 	{Devices, "POST", "/v1/devices/:id/test", Session},
+	{Devices, "POST", "/v1/devices/:id/hint-tokens/challenge", Session},
+	{Devices, "POST", "/v1/devices/:id/hint-tokens/unlock", Session},
+	{Devices, "POST", "/v1/devices/:id/hint-tokens", Session},
 	{Devices, "GET", "/v1/socket", Session},
 	{Devices, "POST", "/v1/desk/pairings", Desk},
 	{Devices, "GET", "/v1/desk/pairings/:id", Desk},
@@ -97,6 +103,8 @@ var routes = []Route{
 	{Devices, "GET", "/", Anybody}, // to a stranger it says how to pair
 	{Devices, "GET", "/requests/:id", Known},
 	{Devices, "GET", "/devices", Known},
+	{Devices, "GET", "/code-word", Known},
+	{Devices, "GET", "/code", Known},
 	{Devices, "GET", "/pair", Anybody},
 	{Devices, "GET", "/pair/new", Known},
 	{Devices, "GET", "/signin", Anybody},
@@ -113,6 +121,11 @@ var routes = []Route{
 	{OPs, "POST", "/op/:name/v1/requests", Key},
 	{OPs, "GET", "/op/:name/v1/requests/:id", Key},
 	{OPs, "POST", "/op/:name/v1/requests/:id/cancel", Key},
+	{OPs, "POST", "/op/:name/v1/login-hint-tokens/resolve", Key},
+	{OPs, "POST", "/op/:name/v1/login-hint-tokens/exchange", Key},
+	{OPs, "POST", "/op/:name/v1/users/resolve", Key},
+	{OPs, "POST", "/op/:name/v1/users/reachability", Key},
+	{OPs, "POST", "/op/:name/v1/users/user-code", Key},
 	{OPs, "GET", "/openapi.json", Anybody},
 
 	{Admin, "GET", "/openapi.json", Anybody},
@@ -121,6 +134,8 @@ var routes = []Route{
 	{Admin, "GET", "/v1/users", Bearer},
 	{Admin, "GET", "/v1/users/:id", Bearer},
 	{Admin, "POST", "/v1/users/:id/hints", Bearer},
+	{Admin, "POST", "/v1/users/:id/user-code", Bearer},
+	{Admin, "DELETE", "/v1/users/:id/user-code", Bearer},
 	{Admin, "GET", "/v1/users/:id/devices", Bearer},
 	{Admin, "GET", "/v1/devices/:id", Bearer},
 	{Admin, "POST", "/v1/devices/:id/rename", Bearer},

@@ -41,6 +41,17 @@ type Device struct {
 	Doubtful           time.Time // since when notifications may not arrive; zero: they do
 }
 
+// CodeWords is what codeword.html shows: one part for each user of this browser.
+type CodeWords struct{ Users []CodeWord }
+
+// CodeWord is whether a user has a code of her own.
+type CodeWord struct {
+	Device   string // this browser's, whose passkey signs for a change
+	Name, OP string
+	SetAt    time.Time // zero: she has none
+	Cooling  bool      // the device may not change it yet
+}
+
 // ISO is a time as <time datetime> wants it.
 func (s sheet) ISO(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

@@ -21,9 +21,9 @@ func TestScriptsHaveTheirWords(t *testing.T) {
 	names := regexp.MustCompile(`data-when="([^"]+)"`)
 	says := regexp.MustCompile(`say\('(\w+)', [^)]*?'(\w+)'(?: : '(\w+)')?\)`)
 	// Short for say("over", …) and its kin, where a page has them.
-	short := regexp.MustCompile(`\b(over|gone|again)\('(\w+)'\)`)
+	short := regexp.MustCompile(`\b(over|gone|again|lock)\('(\w+)'\)`)
 	stages := regexp.MustCompile(`show\([^)]*?'(\w+)'(?: : '(\w+)')?\)`)
-	for page, html := range map[string]string{"pair": "pair", "offer": "offer", "unlock": "unlock", "devices": "devices", "push": "parts"} {
+	for page, html := range map[string]string{"pair": "pair", "offer": "offer", "unlock": "unlock", "devices": "devices", "code": "code", "push": "parts"} {
 		html, script := read("pages/"+html+".html"), read("static/js/"+page+".js")
 		has := map[string][]string{}
 		for _, part := range strings.Split(html, `data-say="`)[1:] {
@@ -36,8 +36,11 @@ func TestScriptsHaveTheirWords(t *testing.T) {
 		used := says.FindAllStringSubmatch(script, -1)
 		for _, m := range short.FindAllStringSubmatch(script, -1) {
 			group := m[1]
-			if group == "again" {
+			switch group {
+			case "again":
 				group = "devices"
+			case "lock":
+				group = "code"
 			}
 			used = append(used, []string{m[0], group, m[2]})
 		}

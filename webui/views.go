@@ -36,6 +36,7 @@ type Request struct {
 	Facts         []Fact // what is asked for
 	Started       []Fact // where it was started, as the OP says
 	Omitted       string // that something could not be shown
+	Refused       string // set if it cannot be approved, and says why
 	Prompt        string // set if a code must be typed
 	Warning       string
 	Approve, Deny string
@@ -64,6 +65,7 @@ type Home struct {
 	Past    []Past    // newest first
 	Cooling []Cooling // devices of this browser that may not answer yet
 	New     bool      // another device was paired, and may be confirmed or cancelled here
+	Code    bool      // a code can be shown at a till
 }
 
 // Card is a request that waits.

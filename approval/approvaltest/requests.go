@@ -16,6 +16,7 @@ import (
 func requestKept(t *testing.T, s Stores) {
 	u := s.People.NewUser(t, "corp", "A")
 	want := Request(u.ID)
+	want.OnlyDevice = "d"
 	got := s.create(t, want, approval.Notify{Address: "a1"}, approval.Notify{Address: "a2"})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("as created: %s", diff)

@@ -22,6 +22,9 @@ const (
 	ReportEnded      Word = "report.ended"
 	UserCreated      Word = "user.created"
 	HintAdded        Word = "user.hint_added"
+	UserCodeSet      Word = "user.code_set" // the user's own, by her or by an administrator
+	UserCodeCleared  Word = "user.code_cleared"
+	UserCodeLocked   Word = "user.code_locked" // wrong too often; no user: it was tried for nobody
 	PairingOffered   Word = "pairing.offered"
 	PairingClaimed   Word = "pairing.claimed"
 	PairingConfirmed Word = "pairing.confirmed"
@@ -34,11 +37,14 @@ const (
 	DeskOpened       Word = "desk.opened" // a sign-in at the OP
 	SignInRefused    Word = "desk.refused"
 	DeviceRevoked    Word = "device.revoked"
-	DeviceCooling    Word = "device.cooling"   // it is new, and does nothing yet
-	DeviceActivated  Word = "device.activated" // its wait was over, or an administrator said so
-	DeviceConfirmed  Word = "device.confirmed" // an older device said so
-	DeviceCancelled  Word = "device.cancelled" // an older device said no
-	DeviceLost       Word = "device.lost"      // another device of the user reported it
+	DeviceCooling    Word = "device.cooling"        // it is new, and does nothing yet
+	DeviceActivated  Word = "device.activated"      // its wait was over, or an administrator said so
+	DeviceConfirmed  Word = "device.confirmed"      // an older device said so
+	DeviceCancelled  Word = "device.cancelled"      // an older device said no
+	DeviceLost       Word = "device.lost"           // another device of the user reported it
+	CodesUnlocked    Word = "device.codes_unlocked" // its passkey let it show codes at a till
+	CodeRead         Word = "device.code_read"      // an OP learned from a code whom it means
+	CodeRefused      Word = "device.code_refused"   // a code came too late, twice or by the wrong way; it is spent
 	AddressAdded     Word = "device.address_added"
 	AddressRemoved   Word = "device.address_removed" // dropped by the device, taken over by another, too many, or gone
 )

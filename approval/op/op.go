@@ -11,6 +11,7 @@ package op
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -91,6 +92,12 @@ type Deps struct {
 	// About reads what is known of a request beside it, for an OP that is told
 	// more than yes or no. It is nil while a configuration is only checked.
 	About func(context.Context, approval.Request) (About, error)
+	// PublicURL is where Mitome's users reach it, and its name to others.
+	PublicURL string
+	// EndsTLS: the TLS of OPs' calls ends here, so that a certificate of theirs is
+	// seen. ClientCAs are who must have issued it; nil: nobody in particular.
+	EndsTLS   bool
+	ClientCAs *x509.CertPool
 }
 
 // About is what is known of a request beside it.

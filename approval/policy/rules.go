@@ -19,6 +19,8 @@ type Rules struct {
 	RequireCode    bool     `koanf:"require_user_code" desc:"true: a request that brings nothing to type on the device is refused. The code binds the device to the screen before which the user stands." default:"false"`
 	PhrWithoutCode bool     `koanf:"phr_without_code" desc:"true: phr and phrh are reported although no code was typed. A passkey cannot be phished, but a CIBA request started by an attacker can still be approved by mistake; a typed code is what prevents that." default:"false"`
 
+	UnknownDetails Details `koanf:"unknown_details" desc:"show: what no template knows is shown under its own names. refuse: a request with authorization_details of a type that has no template, or without something that its template requires, or of which not everything can be shown, can be denied and never approved." default:"show"`
+
 	// AssertsACR is not the operator's to set but the kind of connection's: the OP
 	// puts into its tokens whatever acr was asked for, so all must be reached.
 	AssertsACR bool `koanf:"-"`
@@ -32,6 +34,15 @@ const (
 	ModeShow     Mode = "show"
 	ModeType     Mode = "type"
 	ModeRequired Mode = "required"
+)
+
+// Details is what becomes of a request whose details are not known.
+type Details string
+
+// The ways.
+const (
+	DetailsShow   Details = "show"
+	DetailsRefuse Details = "refuse"
 )
 
 // Level is an acr value and what an approval must consist of to reach it.
@@ -63,6 +74,9 @@ var defaultLevels = []Level{
 func (r Rules) Check(fault func(key, text string)) {
 	if !slices.Contains([]Mode{"", ModeShow, ModeType, ModeRequired}, r.BindingMessage) {
 		fault("binding_message", "must be show, type or required.")
+	}
+	if !slices.Contains([]Details{"", DetailsShow, DetailsRefuse}, r.UnknownDetails) {
+		fault("unknown_details", "must be show or refuse.")
 	}
 	if r.MaxGraphemes < 0 || r.MaxGraphemes > maxGraphemes {
 		fault("binding_message_max", fmt.Sprintf("must be between 1 and %d.", maxGraphemes))

@@ -23,7 +23,7 @@ import (
 const assertionLife = time.Minute
 
 // Auth is how a client proves to the OP who it is. It is one of [SecretBasic],
-// [SecretPost] and [PrivateKeyJWT].
+// [SecretPost], [PrivateKeyJWT], [TLSByCA] and [TLSBySelf].
 type Auth interface {
 	method() string
 	// authenticate adds the proof to a request that is about to be sent.
@@ -39,6 +39,17 @@ func SecretPost(secret string) Auth { return secretPost(secret) }
 // PrivateKeyJWT is private_key_jwt (OpenID Connect Core §9): an assertion signed
 // with a key whose public half the OP knows.
 func PrivateKeyJWT(key Key) Auth { return privateKeyJWT{key} }
+
+// TLSByCA is tls_client_auth (RFC 8705 §2.1): the client's HTTP shows a
+// certificate, and the OP knows the name in it and who has issued it.
+func TLSByCA() Auth { return certificate("tls_client_auth") }
+
+// TLSBySelf is self_signed_tls_client_auth (RFC 8705 §2.2): the client's HTTP
+// shows a certificate of its own making, which the OP knows.
+func TLSBySelf() Auth { return certificate("self_signed_tls_client_auth") }
+
+// certificate is the name of a method in which all is said by TLS.
+type certificate string
 
 // Secrets are of types that do not print themselves.
 type (
@@ -57,6 +68,14 @@ func (privateKeyJWT) GoString() string { return cut }
 func (secretBasic) method() string   { return "client_secret_basic" }
 func (secretPost) method() string    { return "client_secret_post" }
 func (privateKeyJWT) method() string { return "private_key_jwt" }
+func (m certificate) method() string { return string(m) }
+
+// authenticate implements Auth. The OP must know whose certificate to compare
+// (RFC 8705 §2).
+func (certificate) authenticate(c *Client, form url.Values, _ http.Header) error {
+	form.Set("client_id", c.ID)
+	return nil
+}
 
 // authenticate implements Auth. RFC 6749 §2.3.1 has both halves form-encoded
 // first, so that an id may hold a colon.

@@ -33,6 +33,9 @@ type Client struct {
 	Notifications *Notifications
 	// Key signs requests that are to be signed.
 	Key Key
+	// MTLS: HTTP shows a certificate, to which the OP binds the tokens (RFC 8705
+	// §3). It goes without saying where Auth is by TLS.
+	MTLS bool
 
 	// HTTP reaches the OP; nil stands for a client with a timeout that leaves
 	// room for long polling. Redirects are never followed: they would carry the
@@ -76,7 +79,7 @@ func (c *Client) start(ctx context.Context, r Request, box *mailbox) (*Pending, 
 	}
 	// The lifetime counts from before the request, so that ours ends first.
 	began := time.Now()
-	a, err := c.post(ctx, Backchannel, c.Provider.BackchannelEndpoint, form)
+	a, err := c.post(ctx, Backchannel, c.backchannel(), form)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +142,7 @@ func (c *Client) check(r Request) error {
 	case r.UserCode != "" && !p.UserCode:
 		return fmt.Errorf("%w: user_code", ErrUnsupported)
 	}
-	for _, endpoint := range []string{p.BackchannelEndpoint, p.TokenEndpoint} {
+	for _, endpoint := range []string{c.backchannel(), c.token()} {
 		if err := secure(endpoint); err != nil {
 			return err
 		}
@@ -161,6 +164,26 @@ func (c *Client) mode() Mode {
 		return Poll
 	}
 	return c.Mode
+}
+
+// byTLS says whether the OP must be called where it asks for certificates.
+func (c *Client) byTLS() bool {
+	_, by := c.Auth.(certificate)
+	return by || c.MTLS
+}
+
+func (c *Client) backchannel() string {
+	if p := c.Provider; c.byTLS() && p.MTLS.BackchannelEndpoint != "" {
+		return p.MTLS.BackchannelEndpoint
+	}
+	return c.Provider.BackchannelEndpoint
+}
+
+func (c *Client) token() string {
+	if p := c.Provider; c.byTLS() && p.MTLS.TokenEndpoint != "" {
+		return p.MTLS.TokenEndpoint
+	}
+	return c.Provider.TokenEndpoint
 }
 
 func (c *Client) maxInterval() time.Duration {

@@ -1,6 +1,7 @@
 package rp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -34,7 +35,15 @@ type Provider struct {
 	RequestSigningAlgs  []string // empty: signed requests are not taken
 	IDTokenSigningAlgs  []string // empty: RS256; those that are not asymmetric are passed over
 	UserCode            bool     // user_code is understood
+	MTLS                Aliases  // where the OP asks for certificates, if not everywhere
 	Keys                KeySet   // that ID tokens are signed with
+}
+
+// Aliases are endpoints that stand a second time where TLS asks for the client's
+// certificate (RFC 8705 §5). An empty one is where it always is.
+type Aliases struct {
+	BackchannelEndpoint string `json:"backchannel_authentication_endpoint"`
+	TokenEndpoint       string `json:"token_endpoint"`
 }
 
 // KeySet verifies a JWS by the OP's keys and returns its payload.
@@ -52,6 +61,7 @@ type metadata struct {
 	UserCode    bool     `json:"backchannel_user_code_parameter_supported"`
 	AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
 	IDTokenAlgs []string `json:"id_token_signing_alg_values_supported"`
+	MTLS        Aliases  `json:"mtls_endpoint_aliases"`
 }
 
 // Discover reads the metadata of the OP at issuer and prepares its keys, which
@@ -77,7 +87,9 @@ func Discover(ctx context.Context, client *http.Client, issuer string) (*Provide
 	if m.Backchannel == "" || m.Token == "" || len(m.Modes) == 0 {
 		return nil, fmt.Errorf("%w: CIBA", ErrUnsupported)
 	}
-	for _, endpoint := range []string{m.Backchannel, m.Token, m.JWKS} {
+	for _, endpoint := range []string{
+		m.Backchannel, m.Token, m.JWKS, cmp.Or(m.MTLS.BackchannelEndpoint, m.Backchannel), cmp.Or(m.MTLS.TokenEndpoint, m.Token),
+	} {
 		if err := secure(endpoint); err != nil {
 			return nil, err
 		}
@@ -87,7 +99,7 @@ func Discover(ctx context.Context, client *http.Client, issuer string) (*Provide
 	return &Provider{
 		Issuer: issuer, BackchannelEndpoint: m.Backchannel, TokenEndpoint: m.Token,
 		DeliveryModes: m.Modes, RequestSigningAlgs: m.RequestAlgs, UserCode: m.UserCode,
-		AuthMethods: m.AuthMethods, IDTokenSigningAlgs: m.IDTokenAlgs, Keys: keys,
+		AuthMethods: m.AuthMethods, IDTokenSigningAlgs: m.IDTokenAlgs, Keys: keys, MTLS: m.MTLS,
 	}, nil
 }
 

@@ -77,7 +77,7 @@ func (p *Pending) wait(ctx context.Context) (*Tokens, error) {
 // it alone where the pace is kept elsewhere.
 func (p *Pending) Poll(ctx context.Context) (*Tokens, error) {
 	form := url.Values{"grant_type": {grantType}, "auth_req_id": {p.AuthReqID}}
-	a, err := p.client.post(ctx, Token, p.client.Provider.TokenEndpoint, form)
+	a, err := p.client.post(ctx, Token, p.client.token(), form)
 	if err != nil {
 		return nil, err
 	}

@@ -30,9 +30,10 @@ type Catalogue struct {
 	matcher language.Matcher
 	tags    []language.Tag // English first: it is what an unknown language falls back to
 	texts   []*i18n.Localizer
+	builtIn *Templates
 }
 
-// Load reads the catalogues that are compiled in.
+// Load reads the catalogues and the templates that are compiled in.
 func Load() (*Catalogue, error) {
 	bundle := i18n.NewBundle(language.English)
 	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
@@ -41,6 +42,9 @@ func Load() (*Catalogue, error) {
 		return nil, fmt.Errorf("list catalogues: %w", err)
 	}
 	c := &Catalogue{tags: []language.Tag{language.English}}
+	if c.builtIn, err = BuiltIn(); err != nil {
+		return nil, err
+	}
 	for _, f := range files {
 		tag, err := language.Parse(strings.TrimSuffix(path.Base(f), ".json"))
 		if err != nil {

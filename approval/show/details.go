@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,160 +16,167 @@ const (
 	maxPath    = 100 // characters
 )
 
-// labels are the words for facts whose meaning a standard fixes, by the path at
-// which it puts them: RFC 9396 with its payment example, the 3-D Secure profile
-// of ConnectID, and what FAPI-CIBA suggests for request_context.
-var labels = map[string]string{
-	"authorization_details.type":                              "detail.type",
-	"authorization_details.actions":                           "detail.actions",
-	"authorization_details.locations":                         "detail.locations",
-	"authorization_details.datatypes":                         "detail.datatypes",
-	"authorization_details.identifier":                        "detail.identifier",
-	"authorization_details.privileges":                        "detail.privileges",
-	"authorization_details.instructedAmount":                  "detail.amount",
-	"authorization_details.instructed_amount":                 "detail.amount",
-	"authorization_details.creditorName":                      "detail.payee",
-	"authorization_details.beneficiary_name":                  "detail.payee",
-	"authorization_details.creditorAccount.iban":              "detail.payee_account",
-	"authorization_details.creditorAccount.bic":               "detail.payee_bank",
-	"authorization_details.debtorAccount.iban":                "detail.account",
-	"authorization_details.source_account":                    "detail.account",
-	"authorization_details.remittanceInformationUnstructured": "detail.reference",
-	"authorization_details.payment_desc":                      "detail.reference",
-	"request_context.ip":                                      "detail.ip",
-	"request_context.ip_address":                              "detail.ip",
-	"request_context.user_agent":                              "detail.user_agent",
-	"request_context.device":                                  "detail.device",
-	"request_context.device_type":                             "detail.device",
-	"request_context.os":                                      "detail.os",
-	"request_context.city":                                    "detail.city",
-	"request_context.country":                                 "detail.country",
-	"request_context.geolocation":                             "detail.place",
-	"request_context.location":                                "detail.place",
-}
-
-// details lays out everything that came with the request, and says how many
-// facts it had to leave out.
-func details(w *speaker, context map[string]json.RawMessage) ([]Detail, int) {
-	l := layout{w: w}
-	for _, name := range slices.Sorted(maps.Keys(context)) {
-		if !approval.Withheld(name) {
-			l.add(place{}.member(name), parse(context[name]))
-		}
-	}
-	return l.out, l.omitted
-}
-
-// place is where a fact stood: name with the indices of lists, path without.
-type place struct{ name, path string }
-
-// member is the place of an object's member. A key that looks like a path is
-// none: a client must not reach a known label with a name of its own making.
-func (p place) member(key string) place {
-	if strings.Contains(key, ".") {
-		return place{strings.TrimPrefix(p.name+"."+key, "."), unlabelled}
-	}
-	return place{strings.TrimPrefix(p.name+"."+key, "."), strings.TrimPrefix(p.path+"."+key, ".")}
-}
-
-// unlabelled is a path that leads to no label.
-const unlabelled = "?"
-
-func (p place) item(i int) place {
-	return place{fmt.Sprintf("%s[%d]", p.name, i), p.path}
-}
-
-// layout collects details in the order in which they stood.
+// layout collects what came with a request in the order in which it is shown:
+// what a template names first, then everything else under its own name.
 type layout struct {
-	w       *speaker
-	out     []Detail
-	omitted int
+	w         *speaker
+	templates *Templates
+	out       []Detail
+	omitted   int
+	kind      Kind
+	items     int      // of authorization_details
+	titles    []texts  // of the templates of those
+	amounts   []string // of which one alone is the headline
+	taken     map[*node]bool
+
+	unknown bool // an item has no template
+	missing bool // an item lacks what its template requires
+	unshown bool // a value is too long to be shown
 }
 
-// add lays out n and all that is in it.
-func (l *layout) add(p place, n node) {
-	if text, ok := n.inline(l.w); ok {
-		l.put(p, text)
+// lay lays out everything that came with the request.
+func lay(w *speaker, t *Templates, context map[string]json.RawMessage) *layout {
+	l := &layout{w: w, templates: t, kind: SignIn, taken: map[*node]bool{}}
+	for _, name := range slices.Sorted(maps.Keys(context)) {
+		if approval.Withheld(name) {
+			continue
+		}
+		n, at := parse(context[name]), place("").member(name)
+		if name == authorizationDetails {
+			l.addItems(at, &n)
+			continue
+		}
+		if x, ok := t.extras[name]; ok {
+			l.pick(x.entries, at, &n)
+		}
+		l.add(at, &n)
+	}
+	return l
+}
+
+// addItems lays out authorization_details, a list by RFC 9396 or one item alone.
+func (l *layout) addItems(at place, n *node) {
+	switch {
+	case n.object:
+		l.addItem(at, n)
+		return
+	case !n.scalar && !n.deep:
+		for i := range n.kids {
+			l.addItem(at.item(i), &n.kids[i])
+		}
+		if len(n.kids) > 0 {
+			return
+		}
+	case n.text != "" && !n.null || n.truth != nil || n.deep:
+		l.unknown = true
+	}
+	l.add(at, n)
+}
+
+func (l *layout) addItem(at place, n *node) {
+	l.items++
+	l.kind = l.kind.or(l.templates.kindOf(*n))
+	x, ok := l.templates.forItem(*n)
+	if ok {
+		l.titles = append(l.titles, x.title)
+	} else {
+		l.unknown = true
+	}
+	l.pick(l.templates.order(x), at, n)
+	l.add(at, n)
+}
+
+// place is where a fact stood, as in authorization_details[0].type.
+type place string
+
+func (p place) member(key string) place {
+	return place(strings.TrimPrefix(string(p)+"."+key, "."))
+}
+
+func (p place) item(i int) place { return place(fmt.Sprintf("%s[%d]", p, i)) }
+
+// add lays out n and all that is in it, but for what was taken before.
+func (l *layout) add(p place, n *node) {
+	if l.taken[n] {
+		return
+	}
+	if text, ok := n.inline(l.w); ok && !l.begun(n) {
+		l.put(p, "", text)
 		return
 	}
 	if n.deep {
 		l.omitted++
 		return
 	}
-	for i, kid := range n.kids {
+	for i := range n.kids {
 		if n.object {
-			l.add(p.member(kid.key), kid)
+			l.add(p.member(n.kids[i].key), &n.kids[i])
 		} else {
-			l.add(p.item(i), kid)
+			l.add(p.item(i), &n.kids[i])
 		}
 	}
 }
 
-// put adds one fact, or counts it where there is no room.
-func (l *layout) put(p place, value string) {
-	name := approval.Spelled(p.name)
+// begun reports whether something in n was taken: then n as one line would show
+// it once more, and in another form.
+func (l *layout) begun(n *node) bool {
+	for i := range n.kids {
+		if l.taken[&n.kids[i]] {
+			return true
+		}
+	}
+	return false
+}
+
+// put adds one fact, or counts it where there is no room. Without a label it
+// stands under its own name.
+func (l *layout) put(p place, label, value string) {
+	name := approval.Spelled(string(p))
 	if len(l.out) == maxDetails {
 		l.omitted++
 		return
 	}
-	d := Detail{
-		Name: bounded(l.w, name, maxPath), Value: bounded(l.w, approval.Spelled(value), maxValue),
-	}
-	if d.Label = d.Name; labels[p.path] != "" {
-		d.Label, d.Known = l.w.say(labels[p.path]), true
+	value = approval.Spelled(value)
+	d := Detail{Name: l.bounded(name, maxPath), Value: l.bounded(value, maxValue)}
+	if d.Label = d.Name; label != "" {
+		d.Label, d.Known = l.bounded(approval.Spelled(label), maxPath), true
 	}
 	l.out = append(l.out, d)
 }
 
-// The shapes by which a headline is known and written.
-var (
-	amountName = regexp.MustCompile(`^authorization_details(\[0\])?\.(instructedAmount|instructed_amount)$`)
-	money      = regexp.MustCompile(`^(\d{1,15})(\.\d{1,4})? ([A-Z]{3})$`)
-)
-
-// headline is what is to be paid, its digits in groups so that a nought too many
-// is seen. Of several amounts, or several things to approve, none is it, or the
-// others would be overlooked.
-func headline(details []Detail) string {
-	var found []string
-	for _, d := range details {
-		if strings.HasPrefix(d.Name, "authorization_details[1]") {
-			return ""
-		}
-		if d.Known && amountName.MatchString(d.Name) {
-			found = append(found, d.Value)
-		}
-	}
-	if len(found) != 1 {
-		return ""
-	}
-	m := money.FindStringSubmatch(found[0])
-	if m == nil {
-		return found[0]
-	}
-	digits := m[1]
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits + m[2] + " " + m[3]
+// bounded returns s, or that it is too long to be shown, and remembers that.
+func (l *layout) bounded(s string, most int) string {
+	out := bounded(l.w, s, most)
+	l.unshown = l.unshown || out != s
+	return out
 }
 
-// kindOf reads off r what sort of thing it asks for. It goes by the type that
-// authorization_details must have (RFC 9396 §2) and by nothing that people wrote.
-func kindOf(r approval.Request) Kind {
-	list := parse(r.Context["authorization_details"])
-	items := list.kids
-	if list.object {
-		items = []node{list}
+// headline is what is to be paid. Of several amounts, or several things to
+// approve, none is it, or the others would be overlooked.
+func (l *layout) headline() string {
+	if l.kind != Payment || l.items != 1 || len(l.amounts) != 1 {
+		return ""
 	}
-	kind := SignIn
-	for _, item := range items {
-		kind = Action
-		for _, kid := range item.kids {
-			if kid.key == "type" && strings.Contains(strings.ToLower(kid.text), "payment") {
-				return Payment
-			}
-		}
+	return l.amounts[0]
+}
+
+// title is what the one thing to be approved is called, or what its kind is.
+func (l *layout) title() string {
+	if l.items == 1 && len(l.titles) == 1 && l.titles[0] != nil {
+		return l.titles[0].in(l.w)
 	}
-	return kind
+	return l.w.say(titles[l.kind])
+}
+
+// refused is why a strict connection takes no approval, if it does not.
+func (l *layout) refused() string {
+	switch {
+	case l.unknown:
+		return l.w.say("warning.unknown_type")
+	case l.missing:
+		return l.w.say("warning.incomplete")
+	case l.unshown || l.omitted > 0:
+		return l.w.say("warning.unshown")
+	}
+	return ""
 }

@@ -31,10 +31,10 @@ func TestPayment(t *testing.T) {
 		{Name: "authorization_details[0].type", Label: "Type", Value: "payment_initiation", Known: true},
 		{Name: "authorization_details[0].instructedAmount", Label: "Amount", Value: "123.50 EUR", Known: true},
 		{Name: "authorization_details[0].creditorName", Label: "Payee", Value: "Merchant A", Known: true},
+		{Name: "authorization_details[0].creditorAccount.iban", Label: "Payee's account", Value: "DE02 1001 0010 9307 1186 03", Known: true},
 		{Name: "authorization_details[0].creditorAccount.bic", Label: "Payee's bank", Value: "ABCIDEFFXXX", Known: true},
-		{Name: "authorization_details[0].creditorAccount.iban", Label: "Payee's account", Value: "DE02100100109307118603", Known: true},
-		{Name: "authorization_details[0].actions", Label: "Actions", Value: "initiate, status", Known: true},
 		{Name: "authorization_details[0].remittanceInformationUnstructured", Label: "Reference", Value: "Ref 7", Known: true},
+		{Name: "authorization_details[0].actions", Label: "Actions", Value: "start the payment, see how it stands", Known: true},
 		{Name: "authorization_details[0].executionTime", Label: "authorization_details[0].executionTime", Value: "1e3"},
 	}
 	if d := cmp.Diff(want, v.Details); d != "" {
@@ -140,7 +140,7 @@ func TestWhatDoesNotFitIsCounted(t *testing.T) {
 // FuzzDetails: whatever an OP passes on, the view stays within its bounds and
 // hides nothing.
 func FuzzDetails(f *testing.F) {
-	for _, s := range []string{`{"a":[1,{"b":null}]}`, `[[[[[[[[1]]]]]]]]`, `"\u202e"`, `{"a":1,"a":2}`, "\xff", `"[1,"`, `{"amount":1,"currency":"x"}`} {
+	for _, s := range []string{`[{"type":"3ds:payment_authorisation","source_account":[{"pan":"4111"},[["4111"]]]}]`, `{"type":"payment","type":"payment"}`, `{"a":[1,{"b":null}]}`, `[[[[[[[[1]]]]]]]]`, `"\u202e"`, `{"a":1,"a":2}`, "\xff", `"[1,"`, `{"amount":1,"currency":"x"}`} {
 		f.Add(s)
 	}
 	c, err := show.Load()

@@ -20,6 +20,7 @@ type node struct {
 	key    string // name in the object that holds it
 	text   string // of a scalar, as written
 	scalar bool
+	null   bool
 	object bool
 	deep   bool // nested too deep to be read
 	truth  *bool
@@ -73,7 +74,7 @@ func read(dec *json.Decoder, depth int) (node, error) {
 	case bool:
 		return node{scalar: true, truth: &tok}, nil
 	case nil:
-		return node{scalar: true, text: "null"}, nil
+		return node{scalar: true, null: true, text: "null"}, nil
 	}
 	return node{scalar: true, text: fmt.Sprint(tok)}, nil
 }

@@ -8,9 +8,9 @@
 // bytes are part of what the passkey signs. So the buttons and warnings are in
 // it as well: they are what the user understood herself to be doing.
 //
-// Nothing that came with the request is interpreted, only laid out: a detail
-// that Mitome has no word for is shown under its own name and says that it is
-// not known. Nothing is cut off. What does not fit the bounds is counted, and
+// Nothing that came with the request is interpreted, only laid out, as templates
+// say that are data: a detail that none has a word for is shown under its own name
+// and says that it is not known. What is not shown is not signed. Nothing is cut off. What does not fit the bounds is counted, and
 // the View says that something is missing, because a truncated amount is another
 // amount.
 package show
@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rivo/uniseg"
@@ -32,6 +33,9 @@ type Connection struct {
 	Title  string                       // what users know the OP as; empty: the connection's name
 	Scopes map[string]map[string]string // scope, then language, then sentence
 	Push   PushDetail                   // how much a push says; PushFull if empty
+
+	Templates *Templates // how details are shown; nil: the built-in ones
+	Strict    bool       // what has no template, or not all that it needs, cannot be approved
 }
 
 // Shower renders requests. It implements [approval.Views].
@@ -64,10 +68,10 @@ func (s *Shower) View(r approval.Request, locale string) ([]byte, error) {
 // catalogues.
 func (s *Shower) Render(r approval.Request, who Viewer) (View, error) {
 	w := s.Catalogue.speak(who.Locale)
-	kind := kindOf(r)
+	l := s.lay(w, r)
 	v := View{
 		Version: version, Request: r.ID, Locale: w.locale,
-		Kind: kind, Title: w.say(titles[kind]),
+		Headline: l.headline(), Details: l.out,
 		OP: s.title(r.OP), Client: client(w, r),
 		BindingMessage: approval.Spelled(r.BindingMessage),
 		RequestedAt:    r.CreatedAt.UTC().Truncate(time.Second),
@@ -77,16 +81,35 @@ func (s *Shower) Render(r approval.Request, who Viewer) (View, error) {
 	if r.Code.Source != approval.NoCode {
 		v.Prompt = w.say("code.prompt")
 	}
-	scopes, left := s.scopes(w, r)
-	details, omitted := details(w, r.Context)
-	v.Scopes, v.Details = scopes, details
-	if kind == Payment {
-		v.Headline = headline(details)
+	scopes, left := s.scopes(l, r)
+	v.Scopes, v.Kind, v.Title = scopes, l.kind, l.title()
+	if l.omitted += left; l.omitted > 0 {
+		v.Omitted = w.count("warning.omitted", l.omitted)
 	}
-	if omitted += left; omitted > 0 {
-		v.Omitted = w.count("warning.omitted", omitted)
+	if s.Connections[r.OP].Strict {
+		if v.Refused = l.refused(); v.Refused != "" {
+			v.Words.Approve = "" // for whoever shows a button without looking
+		}
 	}
 	return v, w.err
+}
+
+// Approvable implements [approval.Views]. It goes by what Render shows.
+func (s *Shower) Approvable(r approval.Request) error {
+	v, err := s.Render(r, Viewer{})
+	if err == nil && v.Refused != "" {
+		err = approval.ErrUnknownDetails
+	}
+	return err
+}
+
+// lay lays out the details of r as its connection has them shown.
+func (s *Shower) lay(w *speaker, r approval.Request) *layout {
+	t := s.Connections[r.OP].Templates
+	if t == nil {
+		t = s.Catalogue.builtIn
+	}
+	return lay(w, t, r.Context)
 }
 
 // titles says of each kind what it is called.
@@ -127,16 +150,21 @@ var standardScopes = map[string]string{
 
 // scopes says what the client may do, and of how many scopes it says nothing. A
 // sentence of the connection goes before the standard's.
-func (s *Shower) scopes(w *speaker, r approval.Request) (out []Scope, omitted int) {
+func (s *Shower) scopes(l *layout, r approval.Request) (out []Scope, omitted int) {
+	w := l.w
 	for _, name := range r.Scope {
 		if len(out) == maxScopes {
 			return out, len(r.Scope) - maxScopes
 		}
-		sc := Scope{Scope: bounded(w, approval.Spelled(name), maxName)}
+		sc := Scope{Scope: l.bounded(approval.Spelled(name), maxName)}
 		if text := inLocale(s.Connections[r.OP].Scopes[name], w.locale); text != "" {
 			sc.Text, sc.Known = text, true
 		} else if key, ok := standardScopes[name]; ok {
 			sc.Text, sc.Known = w.say(key), true
+		} else if x := l.templates.scope(name); x != nil {
+			l.kind = l.kind.or(x.kind)
+			rest := approval.Spelled(strings.TrimPrefix(name, x.prefix))
+			sc.Text, sc.Known = l.bounded(x.label.in(w)+": "+rest, maxName), true
 		} else {
 			sc.Text = sc.Scope
 		}

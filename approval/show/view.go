@@ -21,13 +21,14 @@ type View struct {
 	Locale         string             `json:"locale"`
 	Kind           Kind               `json:"kind"`
 	Title          string             `json:"title"`
-	Headline       string             `json:"headline,omitempty"` // the amount of a payment that has one; it also stands in Details as it came
+	Headline       string             `json:"headline,omitempty"` // the amount of a payment that has one; it also stands in Details
 	OP             string             `json:"op"`                 // what users know the OP as
 	Client         Client             `json:"client"`
 	BindingMessage string             `json:"binding_message,omitempty"`
 	Scopes         []Scope            `json:"scopes,omitempty"`
 	Details        []Detail           `json:"details,omitempty"`
 	Omitted        string             `json:"omitted,omitempty"` // set if something could not be shown, and says so
+	Refused        string             `json:"refused,omitempty"` // set if this can be denied and not approved, and says why; Words.Approve is empty then
 	Prompt         string             `json:"prompt,omitempty"`  // set if a code must be typed; never holds the code
 	RequestedAt    time.Time          `json:"requested_at"`
 	ExpiresAt      time.Time          `json:"expires_at"`

@@ -28,6 +28,9 @@ import (
 // same key can pass for it (RFC 8725 §3.11).
 const Type = "mitome-evidence+jwt"
 
+// HintType is the typ header of login hints, which OPs take and nobody else.
+const HintType = "mitome-login-hint+jwt"
+
 // ErrInvalid says that a signature is not one of the operator's.
 var ErrInvalid = errors.New("sign: signature does not hold")
 
@@ -35,6 +38,7 @@ var ErrInvalid = errors.New("sign: signature does not hold")
 // implements approval.Signer.
 type Signer struct {
 	signer    jose.Signer
+	hints     jose.Signer
 	published jose.JSONWebKeySet
 }
 
@@ -74,13 +78,15 @@ func New(keys ...jose.JSONWebKey) (*Signer, error) {
 		s.published.Keys = append(s.published.Keys, pub)
 	}
 	current := jose.JSONWebKey{Key: keys[0].Key, KeyID: s.published.Keys[0].KeyID}
-	var err error
-	s.signer, err = jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.ES256, Key: current},
-		(&jose.SignerOptions{}).WithType(Type),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("sign: %w", err)
+	for typ, into := range map[jose.ContentType]*jose.Signer{Type: &s.signer, HintType: &s.hints} {
+		var err error
+		*into, err = jose.NewSigner(
+			jose.SigningKey{Algorithm: jose.ES256, Key: current},
+			(&jose.SignerOptions{}).WithType(typ),
+		)
+		if err != nil {
+			return nil, fmt.Errorf("sign: %w", err)
+		}
 	}
 	return s, nil
 }
@@ -110,6 +116,15 @@ func usable(k jose.JSONWebKey) bool {
 // Sign returns a compact JWS over payload.
 func (s *Signer) Sign(payload []byte) (string, error) {
 	jws, err := s.signer.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return jws.CompactSerialize()
+}
+
+// SignHint is Sign for a login hint, which cannot pass for evidence.
+func (s *Signer) SignHint(payload []byte) (string, error) {
+	jws, err := s.hints.Sign(payload)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}

@@ -270,3 +270,16 @@ func selfSigned(t *testing.T, k *ecdsa.PrivateKey) string {
 	}
 	return base64.StdEncoding.EncodeToString(der)
 }
+
+// TestHintIsNoEvidence: what an OP is given to read at a till was made with the
+// same key, and proves no decision.
+func TestHintIsNoEvidence(t *testing.T) {
+	s, _ := newSigner(t)
+	jws, err := s.SignHint([]byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sign.Verify(jws, s.Published()); !errors.Is(err, sign.ErrInvalid) {
+		t.Errorf("got %v, want ErrInvalid", err)
+	}
+}

@@ -96,6 +96,8 @@ func (a *app) load() (config.Config, error) {
 	}
 	_, more := openOPs(c, nil, nil)
 	faults = append(append(faults, more...), appFaults(c)...)
+	_, more = templatesOf(c)
+	faults = append(faults, more...)
 	if len(faults) > 0 {
 		return c, configFaults{faults}
 	}

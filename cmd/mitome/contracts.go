@@ -11,9 +11,10 @@ import (
 
 // opPages are the pages of docs/ops/README.md; path is from there.
 var opPages = []struct{ title, path, seen string }{
-	{"Keycloak", "../keycloak.md", "the real one"},
+	{"Keycloak", "keycloak.md", "the real one"},
 	{"Any OP, by Mitome's own API", "../any-op.md", "the commands of the page"},
 	{"node-oidc-provider, by Mitome's own API", "node-oidc-provider.md", "the real library"},
+	{"go-oidc, by Mitome's own API", "go-oidc.md", "the real library"},
 	{"Gravitee Access Management", "gravitee.md", "a stand-in, written from the contract"},
 	{"OPs made for Authlete's simulator", "authlete.md", "a stand-in, written from the contract"},
 	{"Duende IdentityServer, by Mitome's own API", "duende.md", "nothing: written from its documentation, not run"},

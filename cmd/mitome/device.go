@@ -24,6 +24,7 @@ type deviceCmd struct {
 	Show    deviceShow    `cmd:"" help:"Show one request."`
 	Approve deviceApprove `cmd:"" help:"Approve a request with the passkey."`
 	Deny    deviceDeny    `cmd:"" help:"Deny a request."`
+	Code    deviceCode    `cmd:"" help:"Show a code that says at a till who stands there."`
 	Listen  deviceListen  `cmd:"" help:"Follow requests as they come and go, until interrupted."`
 	Status  deviceStatus  `cmd:"" help:"List the users that this device stands for."`
 }

@@ -78,6 +78,10 @@ func (x *examination) webhook(i int) {
 	if cfg.Webhook.SecretsFile != "" {
 		doctor.CheckSecretFile(x.report, "op "+name, cfg.Webhook.SecretsFile)
 	}
+	if a := cfg.Assertion; a.JWKSURL != "" {
+		guard := push.Guard{Allow: a.AllowPrivate}
+		doctor.Signers{Name: name, URL: a.JWKSURL, Client: guard.Client(doctor.Timeout)}.Check(x.app.ctx, x.report, x.call)
+	}
 	guard := push.Guard{Allow: append([]netip.Prefix(nil), cfg.Webhook.AllowPrivate...)}
 	doctor.Webhook{Name: name, URL: cfg.Webhook.URL, Client: guard.Client(doctor.Timeout)}.Check(x.app.ctx, x.report, x.call)
 }

@@ -34,8 +34,12 @@ const (
 // run is main with its surroundings handed in, so that tests can call it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	defer func() { // kong leaves by its Exit, which must not return
-		if e, ok := recover().(leave); ok {
+		switch e := recover().(type) {
+		case nil:
+		case leave:
 			code = int(e)
+		default: // a fault of ours must not look like success
+			panic(e)
 		}
 	}()
 	var c cli
@@ -80,15 +84,16 @@ type cli struct {
 	Admin  string `help:"Admin API of a running mitome: unix:/path, host:port or URL; by default the configuration's listen.admin. MITOME_ADMIN_TOKEN, or the file named by MITOME_ADMIN_TOKEN_FILE, holds the bearer token." placeholder:"ADDRESS" env:"MITOME_ADMIN_URL"`
 	JSON   bool   `help:"Write JSON, for scripts." name:"json"`
 
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Demo    demoCmd    `cmd:"" help:"See CIBA happen: a shop, an OP and this server on one port of this machine, for a first look."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
-	Conf    configCmd  `cmd:"" name:"config" help:"Check the configuration, or print its reference."`
-	Keys    keysCmd    `cmd:"" help:"Make, list and rotate the server's keys."`
-	Token   adminCmd   `cmd:"" name:"admin" help:"Make tokens for administrators."`
-	Doctor  doctorCmd  `cmd:"" help:"Look at configuration, keys, database, OPs, clock and public URL, and say what to mend; exit 1 if there is a fault."`
-	Health  healthCmd  `cmd:"" help:"Ask the server on this machine whether it is ready; exit 1 if it is not."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the server."`
+	Demo     demoCmd     `cmd:"" help:"See CIBA happen: a shop, an OP and this server on one port of this machine, for a first look."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date."`
+	Conf     configCmd   `cmd:"" name:"config" help:"Check the configuration, or print its reference."`
+	Template templateCmd `cmd:"" help:"Check and preview templates, which say how the details of requests are shown."`
+	Keys     keysCmd     `cmd:"" help:"Make, list and rotate the server's keys."`
+	Token    adminCmd    `cmd:"" name:"admin" help:"Make tokens for administrators."`
+	Doctor   doctorCmd   `cmd:"" help:"Look at configuration, keys, database, OPs, clock and public URL, and say what to mend; exit 1 if there is a fault."`
+	Health   healthCmd   `cmd:"" help:"Ask the server on this machine whether it is ready; exit 1 if it is not."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 
 	User     userCmd     `cmd:"" group:"admin" help:"Users and their devices."`
 	Pair     pairCmd     `cmd:"" group:"admin" help:"Pair a phone with a user: shows a QR code and waits."`

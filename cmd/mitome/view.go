@@ -47,6 +47,9 @@ func (a *app) showView(v show.View) {
 	}
 	line(v.Words.RequestedAt, clock(v.RequestedAt))
 	line(v.Words.ExpiresAt, clock(v.ExpiresAt))
+	if v.Refused != "" {
+		fmt.Fprintln(a.out, plain(v.Refused))
+	}
 	if v.Prompt != "" {
 		fmt.Fprintln(a.out, plain(v.Prompt))
 	}

@@ -78,6 +78,10 @@ func openOPs(c config.Config, log *slog.Logger, about aboutFunc) (map[string]op.
 		log = slog.New(slog.DiscardHandler)
 	}
 	adapters, faults := map[string]op.Adapter{}, config.Faults(nil)
+	clientCAs, err := c.TLS.OPs.ClientCAs()
+	if err != nil { // without them a certificate that must be of a CA could be anybody's
+		faults = append(faults, config.Fault{Path: "tls.ops.client_ca_file", Text: "cannot be used: " + err.Error() + "."})
+	}
 	for i, o := range c.OPs {
 		open := kindOf(o.Kind)
 		if open == nil {
@@ -90,6 +94,7 @@ func openOPs(c config.Config, log *slog.Logger, about aboutFunc) (map[string]op.
 		}
 		a, err := open(func(v any) error { return c.Decode(i, v) }, op.Deps{
 			Name: o.Name, Client: everywhere.Client(opTimeout), Log: log.With("op", o.Name), Now: time.Now, About: about,
+			PublicURL: c.PublicURL, EndsTLS: c.TLS.OPs.Set(), ClientCAs: clientCAs,
 		})
 		faults = append(faults, config.AtOP(i, err)...)
 		adapters[o.Name] = a
@@ -149,7 +154,7 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 	}
 	n.people = &device.Service{
 		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Now: time.Now,
-		Gestures: db, Passkeys: db, Addresses: db, CoolingOff: c.Pairing.CoolingOff, MaxDevices: c.Pairing.MaxDevices,
+		Gestures: db, Passkeys: db, Addresses: db, HintTokens: db, UserCodes: db, CodeKeys: keys, CoolingOff: c.Pairing.CoolingOff, MaxDevices: c.Pairing.MaxDevices,
 		RP:          relyingParty(c),
 		CheckTarget: func(a push.Address) error { return n.push.Check(a) },
 	}
@@ -159,7 +164,7 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 	}
 	n.views = views
 	n.requests = &approval.Service{
-		Store: counted{db, n.metrics}, Challenges: db, Failures: db, Past: db, People: n.people, Passkeys: n.people,
+		Store: counted{db, n.metrics}, Challenges: db, Failures: db, Past: db, People: n.people, Hints: n.people, Passkeys: n.people,
 		Codes: keys, Policy: book, Views: views, Signer: n.signer,
 		Issuer: c.PublicURL, RPID: c.RPID, Now: time.Now, WaitForSocket: c.Push.SocketFirst(),
 	}
@@ -175,11 +180,18 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 // rules are what each connection's section says of its requests.
 func (n *node) rules() (*policy.Book, *show.Shower, error) {
 	rules, shown := map[string]policy.Rules{}, map[string]show.Connection{}
+	templates, faults := templatesOf(n.config)
+	if len(faults) > 0 {
+		return nil, nil, configFaults{faults}
+	}
 	for _, o := range n.config.OPs {
 		contract, _ := op.ContractOf(o.Kind) // openOPs knows the kind
 		o.Rules.AssertsACR = contract.ACR == op.ACRAsserted
 		rules[o.Name] = o.Rules
-		shown[o.Name] = show.Connection{Title: o.Title, Scopes: o.Scopes, Push: show.PushDetail(o.Push)}
+		shown[o.Name] = show.Connection{
+			Title: o.Title, Scopes: o.Scopes, Push: show.PushDetail(o.Push),
+			Templates: templates[o.Name], Strict: o.Rules.UnknownDetails == policy.DetailsRefuse,
+		}
 	}
 	book, err := policy.New(policy.Rules{}, rules)
 	if err != nil {
@@ -279,16 +291,16 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 		Pages: browser,
 		User: &userapi.Handler{
 			Sessions: sessions,
-			Pairings: n.people, People: n.people, Devices: n.people, Approvals: n.requests, Unlocks: n.people, Sockets: n.hub, Version: version(),
+			Pairings: n.people, People: n.people, Devices: n.people, UserCodes: n.people, Approvals: n.requests, Unlocks: n.people, Sockets: n.hub, Version: version(),
 			Keys:      func() ([]byte, error) { return json.Marshal(n.signer.Published()) },
-			Addresses: n.people, Channels: channels,
+			Addresses: n.people, Channels: channels, Codes: n.people,
 		},
 		Desk:   &deskapi.Handler{Sessions: sessions, Pairings: n.people, PublicURL: n.config.PublicURL, Version: version()},
 		SignIn: signIn,
 		OPAPI:  n.opAPI(),
 		OPs:    n.dialects(),
 		Admin: &adminapi.API{
-			Users: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db,
+			Users: n.people, UserCodes: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db,
 			OPs: n.ops(), PublicURL: n.config.PublicURL, Guard: guard, Now: time.Now, Version: version(),
 		},
 		Health: health, Metrics: n.metrics, Log: n.log, Trusted: n.config.TrustedProxies,
@@ -303,6 +315,7 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 		}
 		out = append(out, server.Listener{
 			Name: l.Name, Address: l.Address, CertFile: l.TLS.CertFile, KeyFile: l.TLS.KeyFile, Handler: routers[l.Name],
+			Clients: n.clients(l.Name),
 		})
 	}
 	return out, nil

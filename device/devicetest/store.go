@@ -25,6 +25,8 @@ type Stores struct {
 	Gestures    device.Gestures
 	Passkeys    device.Passkeys
 	Addresses   device.Addresses
+	HintTokens  device.HintTokens
+	UserCodes   device.UserCodes
 	// Session makes a session and returns its id.
 	Session func(t testing.TB) string
 	// SessionDevices returns the devices that a session stands for.
@@ -75,6 +77,12 @@ func RunStore(t *testing.T, open func(t *testing.T) Stores) {
 		{"a gesture serves once", gestureOnce},
 		{"a gesture serves its purpose, in its time", gestureBounds},
 		{"a passkey is found by its name", passkeyFound},
+		{"a code means a device once", hintOnce},
+		{"a code is for its OP, in its time", hintBounds},
+		{"a code gives one reference to its device", hintGivesRef},
+		{"two codes of a device are good", twoHintsLive},
+		{"codes need a grant", hintsNeedGrant},
+		{"revoking ends a device's codes", revokingEndsHints},
 		{"an address is kept whole, and refreshed", addressKept},
 		{"a target moves to who holds it now", targetMoves},
 		{"the stalest address gives way", addressGivesWay},
@@ -84,6 +92,10 @@ func RunStore(t *testing.T, open func(t *testing.T) Stores) {
 		{"a test goes to each address, and to a new one by itself", addressesTested},
 		{"tests by themselves are bounded", testsAreBounded},
 		{"an address is doubted until it is said anew", addressDoubted},
+		{"a user's code is kept, replaced and cleared", userCodeKept},
+		{"a passkey that signs for a code counts once", userCodeMovesPasskey},
+		{"tries of a code are kept for user and client", codeTriesKept},
+		{"of two charges from one version one is stored", codeChargedByOne},
 		{"text that cannot be stored is not found", oddText},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })

@@ -56,11 +56,11 @@ func newMitome(t *testing.T) *mitome {
 	t.Cleanup(srv.Close)
 	m := &mitome{t: t, url: strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)}
 	m.devices = &device.Service{
-		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Now: time.Now,
+		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, HintTokens: db, Now: time.Now,
 		RP: device.RelyingParty{RPID: "localhost", RPName: "Mitome", Origins: []string{m.url}},
 	}
 	m.approvals = &approval.Service{
-		Store: db, Challenges: db, Failures: db, People: m.devices, Passkeys: m.devices,
+		Store: db, Challenges: db, Failures: db, People: m.devices, Hints: m.devices, Passkeys: m.devices,
 		Codes: ring, Policy: must(policy.New(policy.Rules{}, nil))(t),
 		Views: &show.Shower{Catalogue: must(show.Load())(t)}, Signer: must(sign.New(ring.SigningKey()))(t),
 		Issuer: m.url, RPID: "localhost", Now: time.Now,
@@ -70,7 +70,7 @@ func newMitome(t *testing.T) *mitome {
 	m.run(db.RunBus)
 	h := &userapi.Handler{
 		Sessions: &session.Keeper{Store: db, PublicURL: m.url, Now: time.Now},
-		Pairings: m.devices, People: m.devices, Devices: m.devices, Approvals: m.approvals, Sockets: m.hub, Version: "test",
+		Pairings: m.devices, People: m.devices, Devices: m.devices, Approvals: m.approvals, Codes: m.devices, Sockets: m.hub, Version: "test",
 	}
 	h.Mount(engine, engine.Group(""))
 	return m

@@ -21,6 +21,7 @@ type Request struct {
 	CreatedAt string // RFC 3339
 	ExpiresAt string // RFC 3339
 	View      string // what to show, as JSON; it is what a passkey signs, byte for byte
+	ByCode    bool   // it came by the code that this phone showed, and is for it alone
 
 	// How it was decided; empty if it was not.
 	Verdict   string // "approve" or "deny"
@@ -44,6 +45,7 @@ type requestWire struct {
 	CreatedAt string `json:"created_at"`
 	ExpiresAt string `json:"expires_at"`
 	View      string `json:"view"`
+	ByCode    bool   `json:"by_code"`
 	Decision  *struct {
 		Verdict    string `json:"verdict"`
 		At         string `json:"at"`
@@ -54,6 +56,7 @@ type requestWire struct {
 func (r requestWire) request() *Request {
 	out := &Request{
 		ID: r.ID, OP: r.OP, State: r.State, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, View: r.View,
+		ByCode: r.ByCode,
 	}
 	if d := r.Decision; d != nil {
 		out.Verdict, out.DecidedAt, out.DecidedOn = d.Verdict, d.At, d.DeviceName
@@ -121,7 +124,7 @@ func (p *Phone) Approve(id, userCode string) (string, error) {
 	if ch.View != shown {
 		return "", ErrViewChanged
 	}
-	if err := checkChallenge(ch.Options.PublicKey, shown); err != nil {
+	if err := checkChallenge(ch.Options.PublicKey, "mitome/tx/v1\x00"+shown); err != nil {
 		return "", err
 	}
 	assertion, err := p.keys.UsePasskey(p.server, string(ch.Options.PublicKey))
@@ -160,9 +163,10 @@ func (p *Phone) decide(id string, d decisionWire) (string, error) {
 }
 
 // checkChallenge refuses to have anything signed but 32 random bytes and the
-// hash of what was shown. Without it a server could show one thing and have
-// another signed, and nobody could tell afterwards.
-func checkChallenge(options json.RawMessage, shown string) error {
+// hash of what was shown, after the prefix that says what a signature over it
+// means. Without it a server could show one thing and have another signed, and
+// nobody could tell afterwards.
+func checkChallenge(options json.RawMessage, prefixed string) error {
 	var o struct {
 		Challenge string `json:"challenge"`
 	}
@@ -170,7 +174,7 @@ func checkChallenge(options json.RawMessage, shown string) error {
 		return fmt.Errorf("%w: %w", ErrChallenge, err)
 	}
 	challenge, err := base64.RawURLEncoding.DecodeString(o.Challenge)
-	hash := sha256.Sum256([]byte("mitome/tx/v1\x00" + shown))
+	hash := sha256.Sum256([]byte(prefixed))
 	if err != nil || len(challenge) != 32+len(hash) || !bytes.Equal(challenge[32:], hash[:]) {
 		return ErrChallenge
 	}

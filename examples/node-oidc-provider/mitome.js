@@ -22,8 +22,10 @@ export class Mitome {
   // fetched.
   settling = new Set();
 
-  constructor({ requests, key, secrets, headroom }) {
-    Object.assign(this, { requests, key, headroom });
+  // ownCodes are the clients whose user_code is a secret of the user's own. That of
+  // any other is shown by the client, and typed on the device.
+  constructor({ requests, key, secrets, headroom, ownCodes = [] }) {
+    Object.assign(this, { requests, key, headroom, ownCodes });
     this.hooks = secrets.map((secret) => new Webhook(secret));
   }
 
@@ -37,6 +39,24 @@ export class Mitome {
     }
   }
 
+  // verify is verifyUserCode, which comes before anybody is asked. Mitome counts
+  // wrong codes, and answers a locked one as it does a wrong one.
+  async verify(account, client, code) {
+    if (!this.ownCodes.includes(client.clientId)) return; // judged with the request
+    const response = await this.call(new URL('users/user-code', this.requests), {
+      sub: account.accountId,
+      client_id: client.clientId,
+      user_code: code,
+    });
+    if (!response.ok) throw Mitome.refusal(response, await response.json().catch(() => ({})));
+  }
+
+  // refusal is what the client hears of a problem.
+  static refusal(response, said) {
+    if (forClients.has(said.error)) return new errors.CustomOIDCProviderError(said.error, said.title);
+    return new Error(`Mitome answered ${response.status} ${said.type ?? ''}`);
+  }
+
   // ask is triggerAuthenticationDevice: the client is answered when it returns.
   async ask(request, account, client) {
     const { params } = request;
@@ -46,7 +66,7 @@ export class Mitome {
       client_name: client.clientName,
       scope: request.scope,
       binding_message: params.binding_message,
-      user_code: params.user_code,
+      user_code: this.ownCodes.includes(client.clientId) ? undefined : params.user_code,
       acr_values: params.acr_values,
       request_context: Mitome.object(params.request_context),
       expires_in: request.expiration - this.headroom,
@@ -57,22 +77,25 @@ export class Mitome {
       return;
     }
     await request.destroy(); // nobody will decide it
-    if (forClients.has(said.error)) throw new errors.CustomOIDCProviderError(said.error, said.title);
-    throw new Error(`Mitome answered ${response.status} ${said.type ?? ''}`);
+    throw Mitome.refusal(response, said);
   }
 
   // post tells Mitome, and once more if the answer is lost: the auth_req_id names
   // the request, so that it is one all the same.
   async post(id, body) {
-    const once = () => fetch(this.requests, {
+    const once = () => this.call(this.requests, body, { 'idempotency-key': id });
+    const first = await once().catch(() => undefined);
+    return first && first.status !== 503 ? first : once();
+  }
+
+  call(url, body, headers = {}) {
+    return fetch(url, {
       method: 'POST',
       redirect: 'error',
-      headers: { authorization: `Bearer ${this.key}`, 'content-type': 'application/json', 'idempotency-key': id },
+      headers: { authorization: `Bearer ${this.key}`, 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(patience),
     });
-    const first = await once().catch(() => undefined);
-    return first && first.status !== 503 ? first : once();
   }
 
   // webhook answers Mitome: 204 for what is taken or was known, 503 for what

@@ -27,6 +27,7 @@ const mitome = new Mitome({
   key: readFileSync(config.mitome.key_file, 'utf8').trim(),
   secrets: readFileSync(config.mitome.secrets_file, 'utf8').split('\n').map((s) => s.trim()).filter(Boolean),
   headroom,
+  ownCodes: config.own_codes,
 });
 
 // byName finds the user whom a client means by a login_hint.
@@ -102,10 +103,10 @@ const provider = new Provider(config.issuer, {
       processLoginHintToken: (_ctx, token) => byToken(token),
       triggerAuthenticationDevice: (ctx, request, account, client) => mitome.ask(request, account, client),
       validateRequestContext: contextIsObject,
-      // What the user is shown, and the code that she types, are Mitome's to
-      // judge: its word comes back from triggerAuthenticationDevice.
+      // What the user is shown, and the code that she types on her device, are
+      // Mitome's to judge: its word comes back from triggerAuthenticationDevice.
       validateBindingMessage() {},
-      verifyUserCode() {},
+      verifyUserCode: (ctx, account, code) => mitome.verify(account, ctx.oidc.client, code),
     },
   },
 });

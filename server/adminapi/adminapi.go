@@ -27,6 +27,7 @@ import (
 // them.
 type API struct {
 	Users     Users
+	UserCodes UserCodes
 	Devices   Devices
 	Pairings  Pairings
 	Approvals Approvals
@@ -84,6 +85,7 @@ type Approvals interface {
 func (a *API) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	api := web.NewAPI(engine, group.Group("", a.Guard.require), "Mitome admin API", a.Version)
 	a.mountUsers(api)
+	a.mountUserCodes(api)
 	a.mountDevices(api)
 	a.mountPairings(api)
 	a.mountRequests(api)

@@ -45,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, db: storetest.SQLite(t)}
 	w.people = &device.Service{
-		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, Now: time.Now,
+		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, UserCodes: w.db, CodeKeys: seal.New(), Now: time.Now,
 		RP: device.RelyingParty{RPID: "mitome.test", RPName: "Mitome", Origins: []string{"https://mitome.test"}},
 	}
 	guard := &adminapi.Guard{}
@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	(&adminapi.API{
-		Users: w.people, Devices: w.people, Pairings: w.people,
+		Users: w.people, UserCodes: w.people, Devices: w.people, Pairings: w.people,
 		Approvals: &approval.Service{Store: w.db, People: w.people, Codes: seal.New(), Now: time.Now},
 		Listing:   w.db, Evidence: w.db, Guard: guard, Now: time.Now, PublicURL: "https://mitome.test",
 		OPs: []adminapi.OP{{Name: "corp", Kind: "keycloak", Title: "Corp"}, {Name: "shop", Kind: "keycloak", Title: "Shop"}},

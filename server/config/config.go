@@ -11,8 +11,13 @@
 package config
 
 import (
+	"crypto/x509"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,6 +32,7 @@ type Config struct {
 	RPName         string    `koanf:"rp_name" desc:"Name that phones show for the passkeys." default:"Mitome"`
 	DataDir        string    `koanf:"data_dir" desc:"Folder for the SQLite database, the keys and the admin socket." default:"/var/lib/mitome"`
 	KeysFile       string    `koanf:"keys_file" desc:"Keys for sealing and signing, made by mitome keys init." derived:"keys.json in data_dir"`
+	TemplatesDir   string    `koanf:"templates_dir" desc:"Folder of files (.yaml, .yml, .json) that say how details of requests are shown, for every connection. They go before the built-in ones; docs/templates.md." derived:"the built-in ones alone"`
 	TrustedProxies []string  `koanf:"trusted_proxies" desc:"Addresses or networks (CIDR) of reverse proxies whose X-Forwarded-For is believed. In the environment separated by commas." derived:"none"`
 	Listen         Listen    `koanf:"listen"`
 	TLS            TLS       `koanf:"tls"`
@@ -51,10 +57,34 @@ type Listen struct {
 // TLS is a certificate for each listener that is to serve TLS itself.
 type TLS struct {
 	Devices KeyPair `koanf:"devices"`
-	OPs     KeyPair `koanf:"ops"`
+	OPs     OPsTLS  `koanf:"ops"`
 	Admin   KeyPair `koanf:"admin"`
 	Metrics KeyPair `koanf:"metrics"`
 }
+
+// OPsTLS is TLS where OPs call, which may prove themselves by it.
+type OPsTLS struct {
+	KeyPair
+	ClientCAFile string `koanf:"client_ca_file" desc:"Certificates (PEM) of the CA that issues the client certificates of OPs; see ops[].client_certificates. By itself it lets nobody in." derived:"a client certificate is known by its hash, whoever issued it"`
+}
+
+// ClientCAs reads ClientCAFile; nil if there is none.
+func (t OPsTLS) ClientCAs() (*x509.CertPool, error) {
+	if t.ClientCAFile == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(t.ClientCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read CA of OPs: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, errNoCertificate
+	}
+	return pool, nil
+}
+
+var errNoCertificate = errors.New("there is no certificate in it")
 
 // KeyPair is a certificate chain and its private key, as PEM files.
 type KeyPair struct {
@@ -105,14 +135,16 @@ type LogConfig struct {
 // OP is one connection to an OpenID Provider. What its kind needs besides stands
 // next to these keys and is read by the kind itself.
 type OP struct {
-	Name     string                       `koanf:"name" desc:"Name of the connection, in URLs (/op/<name>), logs and the database: a-z, 0-9, hyphen. It cannot change later." required:"true"`
-	Kind     string                       `koanf:"kind" desc:"What speaks with this OP." required:"true"`
-	Title    string                       `koanf:"title" desc:"What users see as the name of this OP." derived:"the name"`
-	Scopes   map[string]map[string]string `koanf:"scopes" desc:"What a scope lets the client do, for people to read: scope, then language, then text." derived:"the scope itself is shown"`
-	Rules    policy.Rules                 `koanf:"rules"`
-	Push     string                       `koanf:"push_detail" desc:"How much a push says, which a phone may show while it is locked: full is who asks and the binding message, client is who asks, none is that something waits. Whatever it says is encrypted to the device." default:"full"`
-	SignIn   SignIn                       `koanf:"signin"`
-	Settings map[string]any               `koanf:",remain"`
+	Name      string                       `koanf:"name" desc:"Name of the connection, in URLs (/op/<name>), logs and the database: a-z, 0-9, hyphen. It cannot change later." required:"true"`
+	Kind      string                       `koanf:"kind" desc:"What speaks with this OP." required:"true"`
+	Title     string                       `koanf:"title" desc:"What users see as the name of this OP." derived:"the name"`
+	Scopes    map[string]map[string]string `koanf:"scopes" desc:"What a scope lets the client do, for people to read: scope, then language, then text." derived:"the scope itself is shown"`
+	Rules     policy.Rules                 `koanf:"rules"`
+	Templates []string                     `koanf:"templates" desc:"Files or folders like templates_dir, for this connection alone. They go before those of templates_dir." derived:"none of its own"`
+	Push      string                       `koanf:"push_detail" desc:"How much a push says, which a phone may show while it is locked: full is who asks and the binding message, client is who asks, none is that something waits. Whatever it says is encrypted to the device." default:"full"`
+	SignIn    SignIn                       `koanf:"signin"`
+	Networks  []netip.Prefix               `koanf:"networks" desc:"From where this OP calls (CIDR), and tills that have a key of its connection; trusted_proxies apart. Calls from elsewhere are refused before anything of them is read." derived:"everywhere"`
+	Settings  map[string]any               `koanf:",remain"`
 }
 
 // Secret is a string that must not be read by people: it prints as [secret].

@@ -166,6 +166,7 @@ func TestOneFault(t *testing.T) {
 		{"fewer than one device", "pairing: {max_devices: -1}", "pairing.max_devices"},
 		{"more devices than anybody has", "pairing: {max_devices: 101}", "pairing.max_devices"},
 		{"a number for a name", "rp_name: 5", "rp_name"},
+		{"a CA of OPs without TLS", "tls: {ops: {client_ca_file: /nonexistent}}", "tls.ops.client_ca_file"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

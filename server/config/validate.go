@@ -38,6 +38,9 @@ func (c Config) Validate() Faults {
 		}
 	}
 	c.Database.validate(&f)
+	if c.TemplatesDir != "" && !filepath.IsAbs(c.TemplatesDir) {
+		f.add("templates_dir", "must be an absolute path.")
+	}
 	if !filepath.IsAbs(c.DataDir) {
 		f.add("data_dir", "must be an absolute path.")
 	}
@@ -134,7 +137,7 @@ func (c Config) Listeners() []Listener {
 		{"metrics", c.Listen.Metrics, c.TLS.Metrics},
 		{"admin", c.Listen.Admin, c.TLS.Admin},
 		{"devices", c.Listen.Devices, c.TLS.Devices},
-		{"ops", c.Listen.OPs, c.TLS.OPs},
+		{"ops", c.Listen.OPs, c.TLS.OPs.KeyPair},
 	}
 }
 
@@ -147,6 +150,9 @@ func (c Config) validateListeners(f *Faults) {
 			f.add(path, "must not be the same as %s: the listeners are separate on purpose.", other)
 		}
 		seen[l.Address] = path
+	}
+	if c.TLS.OPs.ClientCAFile != "" && !c.TLS.OPs.Set() {
+		f.add("tls.ops.client_ca_file", "needs cert_file and key_file beside it.")
 	}
 }
 
@@ -228,7 +234,15 @@ func (c Config) validateOPs(f *Faults) {
 			f.add(path+".name", "repeats the name of another connection.")
 		}
 		names[o.Name] = true
+		for k, t := range o.Templates {
+			if !filepath.IsAbs(t) {
+				f.add(fmt.Sprintf("%s.templates[%d]", path, k), "must be an absolute path.")
+			}
+		}
 		oneOf(f, path+".push_detail", o.Push, "full", "client", "none")
+		if len(o.Networks) > 0 && strings.HasPrefix(c.Listen.OPs, "unix:") {
+			f.add(path+".networks", "cannot be told on a Unix socket, where callers have no address.")
+		}
 		o.SignIn.validate(f, path+".signin")
 		o.Rules.Check(func(key, text string) { f.add(path+".rules."+key, "%s", text) })
 	}

@@ -12,14 +12,11 @@ package deskapi
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
-	"rsc.io/qr"
 
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/server/limit"
@@ -88,7 +85,7 @@ func (h *Handler) offer(ctx context.Context, _ *struct{}) (*offerOut, error) {
 		return nil, err
 	}
 	link := h.PublicURL + "/pair#" + string(o.Secret)
-	svg, err := draw(link)
+	svg, err := web.QR(link)
 	if err != nil {
 		return nil, err
 	}
@@ -184,32 +181,4 @@ func (h *Handler) signOut(ctx context.Context, _ *struct{}) (*signOutOut, error)
 func caller(ctx context.Context) (session.Desk, device.Actor) {
 	d, _ := session.DeskFrom(ctx)
 	return d, device.Actor{Kind: device.ActorUser, ID: string(d.User), IP: web.IP(ctx)}
-}
-
-// quiet is the light margin that readers need (ISO/IEC 18004 §9.1), in modules.
-const quiet = 4
-
-// draw returns text as a QR code: one path, with attributes alone, because the
-// policy of our pages allows no style in place. Its ground is white in any theme;
-// few readers take light on dark.
-func draw(text string) (string, error) {
-	code, err := qr.Encode(text, qr.M)
-	if err != nil {
-		return "", fmt.Errorf("draw QR code: %w", err)
-	}
-	var path strings.Builder
-	for y := range code.Size {
-		for x := 0; x < code.Size; x++ {
-			from := x
-			for x < code.Size && code.Black(x, y) {
-				x++
-			}
-			if x > from {
-				fmt.Fprintf(&path, "M%d %dh%dv1h-%dz", from+quiet, y+quiet, x-from, x-from)
-			}
-		}
-	}
-	side := code.Size + 2*quiet
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges">`+
-		`<path fill="#fff" d="M0 0h%dv%dH0z"/><path fill="#000" d="%s"/></svg>`, side, side, side, side, path.String()), nil
 }

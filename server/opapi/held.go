@@ -132,7 +132,10 @@ func (h *Handler) authenticate(c *gin.Context) error {
 	}
 	ctx := c.Request.Context()
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, web.MaxBody+1)
-	ref, err := poller.Poll(c.Request)
+	ref, err := "", errElsewhere
+	if h.Networks.Admit(name, remoteIP(c)) {
+		ref, err = poller.Poll(c.Request)
+	}
 	var req approval.Request
 	if err == nil {
 		req, err = h.Requests.AskedUnder(ctx, ref, name)

@@ -13,6 +13,7 @@ package opapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -34,6 +35,7 @@ const recallTime = 10 * time.Second
 type Handler struct {
 	Adapters map[string]op.Adapter // by the connection's name
 	Requests Requests
+	Networks web.Networks // from where each may be called
 	Acks     *op.Acks
 	Log      *slog.Logger
 	// Observe, if set, is told what came of each call, in one of the words below,
@@ -60,6 +62,10 @@ type Requests interface {
 	Asked(ctx context.Context, id approval.RequestID, op string) (approval.Request, error)
 	AskedUnder(ctx context.Context, ref, op string) (approval.Request, error)
 }
+
+// errElsewhere is what the OP hears whose call comes from elsewhere: no more than
+// who is not the OP.
+var errElsewhere = fmt.Errorf("%w: not from a network of the connection", op.ErrUnauthentic)
 
 // errOrphan is what the OP hears of a request that was taken back.
 var errOrphan = errors.New("opapi: request was taken back")
@@ -117,6 +123,9 @@ type visit struct {
 // serve does everything from reading to answering, and returns what came of it.
 func (v *visit) serve() (string, error) {
 	r := v.c.Request
+	if !v.h.Networks.Admit(v.name, v.by.IP) {
+		return v.refuse(approval.Ask{}, errElsewhere)
+	}
 	r.Body = http.MaxBytesReader(v.c.Writer, r.Body, web.MaxBody+1)
 	ask, err := v.adapter.Receive(r)
 	if err != nil {

@@ -48,6 +48,11 @@ func (h *Handler) homeView(c *gin.Context, s session.Session) (webui.Home, error
 	if out.New, err = h.anyNew(c.Request.Context(), s); err != nil {
 		return out, err
 	}
+	codes, err := h.codeView(c.Request.Context(), s)
+	if err != nil {
+		return out, err
+	}
+	out.Code = len(codes.Devices) > 0
 	w, lang := whoOf(c, s), h.speaker(c).Lang()
 	pending, err := h.Approvals.Pending(c.Request.Context(), w)
 	if err != nil {

@@ -41,6 +41,7 @@ type Handler struct {
 	People    People
 	Desks     Desks
 	Own       Own
+	Codes     Codes
 	OPs       []OP
 	Log       *slog.Logger
 	Now       func() time.Time
@@ -73,6 +74,7 @@ func (h *Handler) Mount(e *gin.Engine) {
 	g := e.Group("", Headers())
 	g.GET("/", h.handle(h.home))
 	g.GET("/requests/:id", h.handle(h.request))
+	g.GET("/code", h.handle(h.code))
 	h.mountPairing(g)
 	e.NoRoute(Headers(), h.lost)
 }

@@ -16,6 +16,7 @@ type OP struct {
 	Name   string // as configured
 	Title  string // for people; the name if there is none
 	SignIn bool   // users may sign in there and pair by themselves
+	Codes  bool   // it can ask whose code a till has read
 }
 
 // title is what a person calls the OP.
@@ -38,6 +39,7 @@ func (h *Handler) mountPairing(g *gin.RouterGroup) {
 	g.GET("/signin", h.handle(h.signIn))
 	g.GET("/unlock", h.handle(h.unlock))
 	g.GET("/devices", h.handle(h.devices))
+	g.GET("/code-word", h.handle(h.codeWord))
 }
 
 // pair is the phone's side. It needs no session and shows nothing of anybody:

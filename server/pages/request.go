@@ -1,13 +1,10 @@
 package pages
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -149,7 +146,7 @@ func layout(v show.View) webui.Request {
 		ID: string(v.Request), Kind: string(v.Kind), Title: v.Title, Headline: v.Headline,
 		Client: v.Client.Label, Initials: initials(v.Client.Label), OP: v.OP,
 		Message: v.BindingMessage, MessageLabel: v.Words.Message, ScopesLabel: v.Words.Scopes,
-		Omitted: v.Omitted, Prompt: v.Prompt, Warning: v.Words.Warning,
+		Omitted: v.Omitted, Refused: v.Refused, Prompt: v.Prompt, Warning: v.Words.Warning,
 		Approve: v.Words.Approve, Deny: v.Words.Deny, NotMe: v.Words.NotMe,
 		RequestedAt: stamp(v.RequestedAt), ExpiresAt: stamp(v.ExpiresAt),
 	}
@@ -157,29 +154,16 @@ func layout(v show.View) webui.Request {
 		out.Scopes = append(out.Scopes, webui.Scope{Text: s.Text, Known: s.Known})
 	}
 	for _, d := range v.Details {
-		f := webui.Fact{Label: d.Label, Value: inFours(d.Value), Known: d.Known}
+		f := webui.Fact{Label: d.Label, Value: d.Value, Known: d.Known}
 		switch {
 		case strings.HasPrefix(d.Name, "request_context"):
 			out.Started = append(out.Started, f)
 		case v.Kind == show.Payment && d.Known && strings.HasSuffix(d.Name, ".type"): // the chip says that it is a payment
-		case v.Headline == "" || !d.Known || d.Value != strings.ReplaceAll(v.Headline, ",", ""): // else it is said already
+		case v.Headline == "" || !d.Known || d.Value != v.Headline: // else it is said already
 			out.Facts = append(out.Facts, f)
 		}
 	}
 	return out
-}
-
-// iban is an account number as machines write it.
-var iban = regexp.MustCompile(`^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$`)
-
-// inFours is an IBAN as people read it, in groups of four (ISO 13616-1's print
-// format), and anything else as it is.
-func inFours(s string) string {
-	if !iban.MatchString(s) {
-		return s
-	}
-	groups := slices.Collect(slices.Chunk([]byte(s), 4))
-	return string(bytes.Join(groups, []byte(" ")))
 }
 
 // initials are what stands for a name: the first letters of its first two words,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mitome-ciba/mitome/approval"
+	"github.com/mitome-ciba/mitome/approval/show"
 	"github.com/mitome-ciba/mitome/device"
 )
 
@@ -40,7 +41,7 @@ func TestRequestInOrder(t *testing.T) {
 		"Payment", "Payment request: ", "<bdi>12,400 JPY</bdi></h1>",
 		"Payee", "Corner Books Ltd.", "Know who you are", `<bdi class="mono">books:lend</bdi>`, "no description", "Message from the service that asks", "<bdi>Pay 12400 JPY order 88-1047</bdi>",
 		"Type the code", `id="code"`, "as Example Bank reports", "Osaka", `id="deny"`, `id="approve"`, "I did not start this")
-	if strings.Contains(body, "<dd><bdi>12400 JPY") {
+	if strings.Contains(body, "<dd><bdi>12,400 JPY") {
 		t.Error("the amount stands among the facts too")
 	}
 }
@@ -155,7 +156,7 @@ func TestNoHeadlineOfSeveralAmounts(t *testing.T) {
 	if strings.Contains(body, `class="headline"`) {
 		t.Error("one amount of two is the headline")
 	}
-	in(t, body, "<dd><bdi>1 JPY", "<dd><bdi>99999 JPY")
+	in(t, body, "<dd><bdi>1 JPY", "<dd><bdi>99,999 JPY")
 }
 
 // TestAccountInFours: an account number is shown as people compare it, and what
@@ -168,4 +169,39 @@ func TestAccountInFours(t *testing.T) {
 	})
 	in(t, w.get(t, "/requests/R1", "Accept-Language", "en").Body.String(),
 		"DE40 Ltd.", "DE40 1001 0010 3307 1186 08", "de40100100103307118608")
+}
+
+// TestRefused: what a strict connection does not know can be read and denied; there
+// is no button for anything else, and no field for a code.
+func TestRefused(t *testing.T) {
+	for lang, why := range map[string]string{"en": "not known", "ja": "不明な種類"} {
+		w := newWorld(t)
+		w.shower.Connections["bank"] = show.Connection{Strict: true}
+		w.ask(func(r *approval.Request) {
+			payment(r)
+			r.Context["authorization_details"] = json.RawMessage(`[{"type":"lease","flat":"12"}]`)
+		})
+		body := w.get(t, "/requests/R1", "Accept-Language", lang).Body.String()
+		in(t, body, "lease", "authorization_details[0].flat", `id="refused"`, why, `id="deny"`, `id="not-me"`)
+		for _, part := range []string{`id="approve"`, `id="code"`} {
+			if strings.Contains(body, part) {
+				t.Errorf("%s: the page has %s", lang, part)
+			}
+		}
+	}
+}
+
+// TestCardNumber: the page holds its end alone, wherever one looks.
+func TestCardNumber(t *testing.T) {
+	w := newWorld(t)
+	w.ask(func(r *approval.Request) {
+		r.Context["authorization_details"] = json.RawMessage(`[{"type":"3ds:payment_authorisation","source_account":"4111 1111 1111 1234",
+			"instructed_amount":{"amount":"12400","currency":"JPY"},"beneficiary_name":"Books"}]`)
+	})
+	for _, path := range []string{"/requests/R1", "/"} {
+		if body := w.get(t, path, "Accept-Language", "en").Body.String(); strings.Contains(body, "1111") {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+	in(t, w.get(t, "/requests/R1", "Accept-Language", "en").Body.String(), "Card payment", "12,400 JPY", "Your card", "•••• 1234")
 }

@@ -34,6 +34,7 @@ type world struct {
 	shower   *show.Shower
 	engine   *gin.Engine
 	reports  []string
+	codeSet  time.Time // when the user's own code was set
 }
 
 func newWorld(t *testing.T) *world {
@@ -56,7 +57,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	(&pages.Handler{
-		UI: ui, Sessions: w, Desks: w, Approvals: w, People: w, Own: w, OPs: []pages.OP{{Name: "bank", Title: "Example Bank", SignIn: true}},
+		UI: ui, Sessions: w, Desks: w, Approvals: w, People: w, Own: w, Codes: w, OPs: []pages.OP{{Name: "bank", Title: "Example Bank", SignIn: true, Codes: true}},
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 		Violation: func(d string) { w.reports = append(w.reports, d) },
 	}).Mount(w.engine)
@@ -121,7 +122,11 @@ func (w *world) Device(_ context.Context, id device.DeviceID) (device.Device, er
 
 // User implements pages.Own.
 func (w *world) User(_ context.Context, id device.UserID) (device.User, error) {
-	return device.User{ID: id, OP: "bank", Subject: "sub", Name: w.name}, nil
+	u := device.User{ID: id, OP: "bank", Subject: "sub", Name: w.name}
+	if id == "U9" {
+		u.OP, u.Name = "mall", "Beth"
+	}
+	return u, nil
 }
 
 // OwnDevices implements pages.Own.

@@ -112,6 +112,8 @@ func (t *tx) revoke(ctx context.Context, id device.DeviceID, word audit.Word, by
 		`DELETE FROM addresses WHERE device_id = $1`,
 		`DELETE FROM session_devices WHERE device_id = $1`,
 		`DELETE FROM challenges WHERE device_id = $1`,
+		`DELETE FROM hint_grants WHERE device_id = $1`,
+		`DELETE FROM hint_tokens WHERE device_id = $1`,
 	} {
 		if _, err := t.exec(ctx, forget, id); err != nil {
 			return fmt.Errorf("revoke device: %w", err)

@@ -17,7 +17,7 @@ import (
 const (
 	openColumns = `r.id, r.op, r.ref_hash, r.fingerprint, r.user_id, r.client_id, r.client_name, r.scope,
 		r.binding_message, r.acr_values, r.context, r.code_source, r.code_key, r.code_mac, r.code_tries,
-		r.state, r.decision, r.created_at, r.expires_at, r.report_after, r.version`
+		r.state, r.decision, r.created_at, r.expires_at, r.report_after, r.only_device, r.version`
 	requestColumns = openColumns + `, r.handle`
 )
 
@@ -35,12 +35,12 @@ func (db *DB) CreateRequest(ctx context.Context, r approval.Request, effects []a
 		err := t.thenMust(ctx, "insert request", approval.ErrDuplicate, q(`
 			INSERT INTO requests (id, op, ref_hash, fingerprint, user_id, client_id, client_name, scope,
 				binding_message, acr_values, context, code_source, code_key, code_mac, code_tries,
-				state, decision, created_at, expires_at, report_after, version, handle)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+				state, decision, created_at, expires_at, report_after, only_device, version, handle)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 			ON CONFLICT (op, ref_hash) DO NOTHING`,
 			r.ID, r.OP, r.RefHash, r.Fingerprint, orNull(r.UserID), r.ClientID, r.ClientName, row.scope,
 			r.BindingMessage, row.acr, row.context, r.Code.Source, r.Code.KeyID, r.Code.MAC, r.Code.Tries,
-			r.State, row.decision, micros(r.CreatedAt), micros(r.ExpiresAt), micros(r.ReportAfter), r.Version, row.handle))
+			r.State, row.decision, micros(r.CreatedAt), micros(r.ExpiresAt), micros(r.ReportAfter), r.OnlyDevice, r.Version, row.handle))
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (db *DB) CreateRequest(ctx context.Context, r approval.Request, effects []a
 // auditReceived writes that r came, and Mitome's own no if it had one.
 func (t *tx) auditReceived(ctx context.Context, r approval.Request, by device.Actor) error {
 	e := audit.Entry{
-		Word: audit.RequestReceived, By: by, Request: r.ID, User: r.UserID,
+		Word: audit.RequestReceived, By: by, Request: r.ID, User: r.UserID, Device: r.OnlyDevice,
 		Detail: map[string]string{"op": r.OP, "client_id": r.ClientID},
 	}
 	if err := t.audit(ctx, e); err != nil || r.State == approval.Pending {
@@ -205,7 +205,7 @@ func scanOpen(row scanner, more ...any) (r approval.Request, err error) {
 		&r.ID, &r.OP, &r.RefHash, &r.Fingerprint, &user, &r.ClientID, &r.ClientName, jsonInto(&r.Scope),
 		&r.BindingMessage, jsonInto(&r.ACRValues), jsonInto(&r.Context),
 		&r.Code.Source, &r.Code.KeyID, &r.Code.MAC, &r.Code.Tries,
-		&r.State, jsonInto(&r.Decision), timeColumn{&r.CreatedAt}, timeColumn{&r.ExpiresAt}, timeColumn{&r.ReportAfter}, &r.Version,
+		&r.State, jsonInto(&r.Decision), timeColumn{&r.CreatedAt}, timeColumn{&r.ExpiresAt}, timeColumn{&r.ReportAfter}, &r.OnlyDevice, &r.Version,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return approval.Request{}, fmt.Errorf("scan request: %w", err)

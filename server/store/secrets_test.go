@@ -29,7 +29,7 @@ type secrets map[string]string
 func plant(t *testing.T, db *store.DB, ring *seal.Ring) secrets {
 	t.Helper()
 	ctx, s := t.Context(), all(db)
-	svc := device.Service{Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Now: time.Now}
+	svc := device.Service{Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, UserCodes: db, CodeKeys: ring, Now: time.Now}
 	keeper := session.Keeper{Store: db, Now: time.Now}
 
 	token, held, err := keeper.Issue(ctx, "jkt")
@@ -41,12 +41,14 @@ func plant(t *testing.T, db *store.DB, ring *seal.Ring) secrets {
 	out := secrets{
 		"token": token, "target": string(d.Addresses[0].Target), "hint": "aiko.tanaka@example.org",
 		"ceremony": "challenge-of-a-registration", "handle": "bearer-of-the-op", "code": "WDJB-MJHT", "code as typed": "WDJBMJHT",
+		"user's own code": "KTPX7731",
 	}
 	sub := devicetest.Subscription("https://push.example/a-subscription-of-aiko", time.Now())
 	if _, err := db.AddAddress(ctx, device.NewAddress{Device: d.ID, Address: sub, Most: 5}, devicetest.Admin); err != nil {
 		t.Fatal(err)
 	}
 	out["subscription"], out["key"], out["shared secret"] = string(sub.Target), string(sub.Key.P256DH), string(sub.Key.Auth)
+	out["code at a till"] = string(showCode(t, db, d.ID, held.ID).Value)
 	offer, err := svc.Offer(ctx, u.ID, devicetest.Admin)
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +58,9 @@ func plant(t *testing.T, db *store.DB, ring *seal.Ring) secrets {
 		t.Fatal(err)
 	}
 	if err := svc.AddHint(ctx, u.ID, device.Hint{Kind: "email", Value: out["hint"]}, devicetest.Admin); err != nil {
+		t.Fatal(err)
+	}
+	if err := svc.SetUserCode(ctx, u.ID, out["user's own code"], devicetest.Admin); err != nil {
 		t.Fatal(err)
 	}
 	approvals := approval.Service{Store: db, People: &svc, Codes: ring, Policy: codePolicy{}, Now: time.Now}
@@ -127,7 +132,7 @@ func TestNoSecretInFile(t *testing.T) {
 // and then Reseal rewrites it, or is here, with why it need not be.
 func TestSealedColumnsAreKnown(t *testing.T) {
 	open := []string{
-		"hints.hash", "enrollments.secret_hash", "addresses.target_hash", "requests.ref_hash", "requests.fingerprint", "requests.code_mac", // hashes
+		"hints.hash", "hint_tokens.hash", "hint_tokens.spent_for", "enrollments.secret_hash", "addresses.target_hash", "requests.ref_hash", "requests.fingerprint", "requests.code_mac", // hashes
 		"credentials.webauthn_id", "credentials.public_key", "credentials.aaguid", // public
 		"challenges.nonce",                     // worthless without the passkey
 		"challenges.view",                      // what the request's own row says

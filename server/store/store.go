@@ -94,6 +94,8 @@ var (
 	_ device.Ceremonies      = (*DB)(nil)
 	_ device.Lifecycle       = (*DB)(nil)
 	_ device.Passkeys        = (*DB)(nil)
+	_ device.UserCodes       = (*DB)(nil)
+	_ device.HintTokens      = (*DB)(nil)
 	_ session.Store          = (*DB)(nil)
 	_ session.DeskStore      = (*DB)(nil)
 	_ outbox.Queue           = (*DB)(nil)

@@ -41,7 +41,7 @@ func TestApprovalStore(t *testing.T) {
 // people is db as package devicetest wants it.
 func people(db *store.DB) devicetest.Stores {
 	return devicetest.Stores{
-		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Passkeys: db, Addresses: db,
+		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Passkeys: db, Addresses: db, UserCodes: db, HintTokens: db,
 		Session: func(t testing.TB) string { return string(newSession(t, db)) },
 		SessionDevices: func(t testing.TB, id string) []device.Device {
 			t.Helper()

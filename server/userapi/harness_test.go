@@ -75,11 +75,11 @@ func newWorld(t *testing.T) *world {
 	signer := must(sign.New(ring.SigningKey()))(t)
 	w.devices = &device.Service{
 		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, Passkeys: w.db, Now: w.now,
-		Addresses: w.db, CheckTarget: must(push.NewDispatcher(nil, &webpush.Sender{}))(t).Check,
+		Addresses: w.db, HintTokens: w.db, UserCodes: w.db, CodeKeys: ring, CheckTarget: must(push.NewDispatcher(nil, &webpush.Sender{}))(t).Check,
 		RP: device.RelyingParty{RPID: rpID, RPName: "Mitome", Origins: []string{origin}},
 	}
 	w.approvals = &approval.Service{
-		Store: w.db, Challenges: w.db, Failures: w.db, Past: w.db, People: w.devices, Passkeys: w.devices,
+		Store: w.db, Challenges: w.db, Failures: w.db, Past: w.db, People: w.devices, Hints: w.devices, Passkeys: w.devices,
 		Codes: ring, Policy: must(policy.New(policy.Rules{}, nil))(t),
 		Views: &show.Shower{Catalogue: must(show.Load())(t)}, Signer: signer,
 		Issuer: origin, RPID: rpID, Now: w.now,
@@ -101,7 +101,7 @@ func newWorld(t *testing.T) *world {
 	w.serve(&userapi.Handler{
 		Sessions: w.keeper, Pairings: w.devices, People: w.devices, Devices: w.devices, Approvals: w.approvals, Unlocks: w.devices, Sockets: w.hub,
 		Keys: func() ([]byte, error) { return json.Marshal(signer.Published()) }, Version: "test",
-		Addresses: w.devices, Channels: userapi.Channels{WebPushKey: "public", Names: []string{"apns", "webpush"}},
+		Addresses: w.devices, Codes: w.devices, UserCodes: w.devices, Channels: userapi.Channels{WebPushKey: "public", Names: []string{"apns", "webpush"}},
 	})
 	return w
 }

@@ -26,7 +26,8 @@ type requestOut struct {
 	State     string       `json:"state"`
 	CreatedAt time.Time    `json:"created_at"`
 	ExpiresAt time.Time    `json:"expires_at"`
-	View      string       `json:"view" doc:"The exact JSON text to show"`
+	View      string       `json:"view" doc:"The exact JSON text to show. With a member refused, which says why, the request can be denied and not approved"`
+	ByCode    bool         `json:"by_code,omitempty" doc:"It came by the code that this device showed, and is for it alone"`
 	Decision  *decisionOut `json:"decision,omitempty"`
 }
 
@@ -57,6 +58,7 @@ func requestOf(s approval.Shown) requestOut {
 	return requestOut{
 		ID: string(r.ID), OP: r.OP, State: string(r.State),
 		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), View: string(s.View),
+		ByCode: r.OnlyDevice != "",
 	}
 }
 

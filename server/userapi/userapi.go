@@ -33,7 +33,9 @@ type Handler struct {
 	Devices   Devices
 	Addresses Addresses
 	Channels  Channels
+	Codes     Codes
 	Approvals Approvals
+	UserCodes UserCodes
 	Unlocks   Unlocks
 	Sockets   Sockets
 	Keys      func() ([]byte, error) // the JWKS by which evidence is verified, as JSON
@@ -111,7 +113,9 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	web.Register(web.ShareAPI(open, engine, guarded.Group("", patient)),
 		read("/v1/requests/wait", "wait-for-requests", "Wait until what waits for the caller changes"), h.wait)
 	h.mountDevices(api)
+	h.mountUserCodes(api)
 	h.mountAddresses(api)
+	h.mountCodes(api)
 
 	group.Group("", arrived, h.returning, session.Require(h.Sessions, web.Fail)).GET("/v1/socket", web.Handle(h.socket))
 	group.GET("/.well-known/jwks.json", web.Handle(h.jwks))

@@ -28,15 +28,16 @@ func speaksCIBA(op *huma.Operation) bool { return op != nil && op.Metadata[ciba]
 // codes are CIBA's words for our types. A type that is not here is a matter
 // between the OP and us, of which its client must not hear.
 var codes = map[string]string{
-	"urn:mitome:invalid_request":         "invalid_request",
-	"urn:mitome:too_large":               "invalid_request",
-	"urn:mitome:unsupported_media_type":  "invalid_request",
-	"urn:mitome:unauthorized":            "unauthorized_client",
-	"urn:mitome:unknown_user_id":         "unknown_user_id",
-	"urn:mitome:invalid_binding_message": "invalid_binding_message",
-	"urn:mitome:missing_user_code":       "missing_user_code",
-	"urn:mitome:invalid_user_code":       "invalid_user_code",
-	"urn:mitome:acr_unmet":               "access_denied",
+	"urn:mitome:invalid_request":          "invalid_request",
+	"urn:mitome:too_large":                "invalid_request",
+	"urn:mitome:unsupported_media_type":   "invalid_request",
+	"urn:mitome:unauthorized":             "unauthorized_client",
+	"urn:mitome:unknown_user_id":          "unknown_user_id",
+	"urn:mitome:expired_login_hint_token": "expired_login_hint_token",
+	"urn:mitome:invalid_binding_message":  "invalid_binding_message",
+	"urn:mitome:missing_user_code":        "missing_user_code",
+	"urn:mitome:invalid_user_code":        "invalid_user_code",
+	"urn:mitome:acr_unmet":                "access_denied",
 }
 
 // InCIBA adds CIBA's code to p, if it has one.

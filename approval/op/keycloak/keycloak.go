@@ -28,6 +28,7 @@ import (
 
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/approval/op"
+	"github.com/mitome-ciba/mitome/approval/op/keyset"
 )
 
 // Config is the part of a connection's configuration that is Keycloak's own.
@@ -49,6 +50,9 @@ const (
 	// ackWithin is Keycloak's own time limit: the default socket timeout of its
 	// HTTP client.
 	ackWithin = 5 * time.Second
+	// keysPause is the least time between two fetches for a key that the realm
+	// does not have: a new one must be found while Keycloak waits.
+	keysPause = time.Second
 )
 
 // The endpoints of a realm, below its issuer.
@@ -68,7 +72,7 @@ var signatureAlgorithms = []jose.SignatureAlgorithm{
 type Adapter struct {
 	cfg  Config
 	algs []jose.SignatureAlgorithm
-	keys *keySet
+	keys *keyset.Set
 	post *op.Poster
 	base string // where the realm is reached: the issuer, by way of internal_url
 	host string // Host header; empty if it is the one of base
@@ -99,7 +103,7 @@ func Open(decode func(any) error, d op.Deps) (op.Adapter, error) {
 		a.algs = append(a.algs, jose.SignatureAlgorithm(alg))
 	}
 	a.base, a.host = cfg.Reach()
-	a.keys = &keySet{url: a.base + CertsPath, host: a.host, client: d.Client, log: d.Log, now: d.Now}
+	a.keys = &keyset.Set{URL: a.base + CertsPath, Host: a.host, Client: d.Client, Log: d.Log, Now: d.Now, Pause: keysPause}
 	return a, nil
 }
 

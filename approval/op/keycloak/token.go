@@ -62,7 +62,7 @@ func (a *Adapter) verify(ctx context.Context, bearer string) (claims, error) {
 		return c, fmt.Errorf("%w: token is not signed as it must be", op.ErrUnauthentic)
 	}
 	head := sig.Signatures[0].Protected
-	key, ok := a.keys.key(ctx, head.KeyID)
+	key, ok := a.keys.Key(ctx, head.KeyID)
 	if !ok {
 		return c, fmt.Errorf("%w: the realm has no such key", op.ErrUnauthentic)
 	}

@@ -2,29 +2,28 @@ package webhook
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 
 	"github.com/mitome-ciba/mitome/approval"
+	"github.com/mitome-ciba/mitome/approval/op"
 )
 
 // Config is the part of a connection's configuration that is this kind's own.
 type Config struct {
 	LoginHint string  `koanf:"login_hint" desc:"What a login_hint of this OP names: username, email, phone, or custom:<form>; auto tells by how it is written." default:"auto"`
-	Keys      []Key   `koanf:"keys" required:"true"`
+	Keys      []Key   `koanf:"keys"`
 	Webhook   Section `koanf:"webhook"`
-}
 
-// Key admits the bearer of one API key.
-type Key struct {
-	Name   string `koanf:"name" desc:"Name of an API key, for the audit log: a-z, 0-9, hyphen. Several keys are valid at once, so that they can be changed without a gap." required:"true"`
-	SHA256 string `koanf:"sha256" desc:"SHA-256 of the key in hex, as mitome op key prints it. Put it in quotes." required:"true"`
+	Assertion    Assertion     `koanf:"client_assertion"`
+	Certificates []Certificate `koanf:"client_certificates"`
+	HintTokens   HintTokens    `koanf:"login_hint_tokens"`
+
+	TellUnknownUsers bool `koanf:"tell_unknown_users" desc:"Let users/reachability say unknown_user_id of a user whom nobody knows, and not only that she cannot be reached. For an OP whose clients learn nothing of it." default:"false"`
 }
 
 // Section is where decisions are sent. Without it the OP asks.
@@ -46,10 +45,8 @@ const (
 	maxSecrets   = 4 // in force at once; each lengthens a header
 )
 
-var keyName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-
 // finish fills what a file holds and returns all faults, one an error.
-func (c *Config) finish() error {
+func (c *Config) finish(d op.Deps) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if kind, custom := strings.CutPrefix(c.LoginHint, "custom:"); !custom || kind == "" {
@@ -59,17 +56,8 @@ func (c *Config) finish() error {
 			fault("login_hint must be auto, username, email, phone or custom:<form>")
 		}
 	}
-	seen := map[string]bool{}
-	for i, k := range c.Keys {
-		if b, err := hex.DecodeString(k.SHA256); err != nil || len(b) != 32 || !keyName.MatchString(k.Name) {
-			fault("keys[%d] must have a name (a-z, 0-9, hyphen) and a sha256 of 64 hex digits, as mitome op key prints them", i)
-		}
-		if hash := strings.ToLower(k.SHA256); seen[k.Name] || seen[hash] {
-			fault("keys[%d] must not repeat a name or a key", i)
-		} else {
-			seen[k.Name], seen[hash] = true, true
-		}
-	}
+	c.checkAuth(d, fault)
+	c.checkHints(fault)
 	c.Webhook.finish(fault)
 	return errors.Join(faults...)
 }

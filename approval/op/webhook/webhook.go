@@ -22,14 +22,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/mitome-ciba/mitome/approval"
@@ -40,13 +42,19 @@ import (
 
 // Adapter is an op.Adapter for one OP that uses our own API.
 type Adapter struct {
-	name  string
-	cfg   Config
-	keys  []apiKey
-	post  *op.Poster                  // nil: the OP asks, and is not told
-	signs []*standardwebhooks.Webhook // one of each secret, newest first
-	about func(context.Context, approval.Request) (op.About, error)
-	now   func() time.Time
+	name         string
+	cfg          Config
+	keys         []apiKey
+	certificates []certificate
+	clientCAs    *x509.CertPool              // that they must be of; nil: any
+	signers      signers                     // keys of its JWTs; nil: it makes none
+	audience     string                      // of those JWTs
+	encrypts     jose.Encrypter              // hint tokens to the OP; nil: it takes none
+	issuer       string                      // of hint tokens
+	post         *op.Poster                  // nil: the OP asks, and is not told
+	signs        []*standardwebhooks.Webhook // one of each secret, newest first
+	about        func(context.Context, approval.Request) (op.About, error)
+	now          func() time.Time
 }
 
 var _ op.Kind = Open
@@ -63,16 +71,12 @@ func Open(decode func(any) error, d op.Deps) (op.Adapter, error) {
 	if err := decode(&cfg); err != nil {
 		return nil, err
 	}
-	if err := cfg.finish(); err != nil {
+	if err := cfg.finish(d); err != nil {
 		return nil, err
 	}
 	a := &Adapter{name: d.Name, cfg: cfg, about: d.About, now: d.Now}
-	for _, k := range cfg.Keys {
-		key := apiKey{name: k.Name}
-		if _, err := hex.Decode(key.hash[:], []byte(k.SHA256)); err != nil { // finish has checked it
-			return nil, fmt.Errorf("webhook: hash of key %s: %w", k.Name, err)
-		}
-		a.keys = append(a.keys, key)
+	if err := errors.Join(a.openAuth(d), a.openHints(d)); err != nil {
+		return nil, err
 	}
 	if cfg.Webhook.URL == "" {
 		return a, nil
@@ -85,17 +89,18 @@ func Open(decode func(any) error, d op.Deps) (op.Adapter, error) {
 		a.signs = append(a.signs, w)
 	}
 	var err error
-	a.post, err = op.NewPooledPoster(client(cfg.Webhook, d.Client))
+	a.post, err = op.NewPooledPoster(guarded(cfg.Webhook.AllowPrivate, d.Client))
 	return a, err
 }
 
-// client reaches what the section allows, as patiently as base does.
-func client(c Section, base *http.Client) *http.Client {
+// guarded reaches public addresses and what is allowed besides, as patiently as
+// base does.
+func guarded(allow []netip.Prefix, base *http.Client) *http.Client {
 	timeout := time.Duration(0)
 	if base != nil {
 		timeout = base.Timeout
 	}
-	out := push.Guard{Allow: c.AllowPrivate}.Client(timeout)
+	out := push.Guard{Allow: allow}.Client(timeout)
 	t := out.Transport.(*http.Transport)
 	dial := t.DialContext
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -165,3 +170,7 @@ func (a *Adapter) Reply(w http.ResponseWriter, _ approval.Ask, _ approval.Reques
 
 // RepeatSafe implements op.Adapter: see the package's Why.
 func (a *Adapter) RepeatSafe(approval.State) bool { return true }
+
+// TellsUnknownUsers reports whether this OP may tell a user who is unknown from
+// one who cannot be reached.
+func (a *Adapter) TellsUnknownUsers() bool { return a.cfg.TellUnknownUsers }

@@ -35,8 +35,10 @@ type createIn struct {
 
 // ask is what an OP may say of a request. The names are CIBA's.
 type ask struct {
-	Sub            string   `json:"sub,omitempty" maxLength:"255" doc:"Your subject of the user; this or login_hint"`
+	Sub            string   `json:"sub,omitempty" maxLength:"255" doc:"Your subject of the user; this, login_hint or login_hint_token"`
+	DeviceRef      string   `json:"device_ref,omitempty" maxLength:"64" doc:"With sub: what login-hint-tokens/resolve gave; the request goes to that device alone"`
 	LoginHint      string   `json:"login_hint,omitempty" maxLength:"512" doc:"E-mail, phone number or user name, as your client sent it"`
+	LoginHintToken string   `json:"login_hint_token,omitempty" maxLength:"512" doc:"The code that a phone of the user shows, as your client sent it; the request goes to that phone alone, and must say something: a binding_message, details or a user_code"`
 	ClientID       string   `json:"client_id" minLength:"1" maxLength:"255" pattern:"^[^\\x00-\\x1f\\x7f]*$"`
 	ClientName     string   `json:"client_name,omitempty" maxLength:"255" pattern:"^[^\\x00-\\x1f\\x7f]*$" doc:"What users see as the name of the client"`
 	Scope          string   `json:"scope,omitempty" maxLength:"2000" pattern:"^[^\\x00-\\x1f\\x7f]*$" doc:"Separated by spaces"`
@@ -62,8 +64,17 @@ func (a *ask) UnmarshalJSON(b []byte) error {
 
 // Resolve implements huma.ResolverWithPath.
 func (a *ask) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
-	if (a.Sub == "") == (a.LoginHint == "") {
-		return []error{&huma.ErrorDetail{Location: at.With("sub"), Message: "expected either sub or login_hint"}}
+	said := 0
+	for _, hint := range []string{a.Sub, a.LoginHint, a.LoginHintToken} {
+		if hint != "" {
+			said++
+		}
+	}
+	if said != 1 {
+		return []error{&huma.ErrorDetail{Location: at.With("sub"), Message: "expected one of sub, login_hint and login_hint_token"}}
+	}
+	if a.DeviceRef != "" && a.Sub == "" {
+		return []error{&huma.ErrorDetail{Location: at.With("device_ref"), Message: "expected sub beside it"}}
 	}
 	return nil
 }
@@ -82,7 +93,7 @@ func (h *Handler) create(ctx context.Context, in *createIn) (*createdOut, error)
 		return nil, err
 	}
 	hold(ctx, h.Acks.Hold(a.ID))
-	r, err := h.Requests.Accept(ctx, a, c.by)
+	r, err := h.accept(ctx, a, c)
 	h.observe(c.name, err)
 	if errors.Is(err, approval.ErrRefReused) {
 		err = fmt.Errorf("%w: %w", web.ErrKeyReused, err)
@@ -102,6 +113,18 @@ func (h *Handler) create(ctx context.Context, in *createIn) (*createdOut, error)
 	return &createdOut{status, "/op/" + c.name + "/v1/requests/" + string(r.ID), one.Body}, nil
 }
 
+// accept is Requests.Accept, but for who guesses codes.
+func (h *Handler) accept(ctx context.Context, a approval.Ask, c caller) (r approval.Request, err error) {
+	if a.HintToken == "" && a.DeviceRef == "" {
+		return h.Requests.Accept(ctx, a, c.by)
+	}
+	err = h.guess(c, a.ClientID, func() error {
+		r, err = h.Requests.Accept(ctx, a, c.by)
+		return err
+	})
+	return r, err
+}
+
 // askOf is what was sent in Mitome's words.
 func (h *Handler) askOf(c caller, in *createIn) (approval.Ask, error) {
 	b := in.Body
@@ -111,12 +134,13 @@ func (h *Handler) askOf(c caller, in *createIn) (approval.Ask, error) {
 	}
 	a := approval.Ask{
 		ID: approval.NewRequestID(), OP: c.name, Ref: in.Key, Body: body,
-		Subject:  device.Subject{OP: c.name, Sub: b.Sub},
+		Subject:   device.Subject{OP: c.name, Sub: b.Sub},
+		HintToken: device.Secret(b.LoginHintToken), DeviceRef: device.Secret(b.DeviceRef),
 		ClientID: b.ClientID, ClientName: b.ClientName, Scope: strings.Fields(b.Scope),
 		BindingMessage: b.BindingMessage, UserCode: b.UserCode, ACRValues: strings.Fields(b.ACRValues),
 		ExpiresAt: h.Now().Add(time.Duration(b.ExpiresIn) * time.Second),
 	}
-	if b.Sub == "" {
+	if b.LoginHint != "" {
 		a.Subject.Hint = c.conn.HintOf(b.LoginHint)
 	}
 	a.Context, err = b.context()
@@ -147,7 +171,7 @@ func (h *Handler) observe(op string, err error) {
 		return
 	}
 	for _, refusal := range []error{
-		approval.ErrUnknownUser, approval.ErrBindingMessage, approval.ErrACR, approval.ErrCodeShape, approval.ErrNoCode, approval.ErrRefReused,
+		approval.ErrUnknownUser, approval.ErrHintToken, approval.ErrBindingMessage, approval.ErrACR, approval.ErrCodeShape, approval.ErrNoCode, approval.ErrRefReused,
 	} {
 		if errors.Is(err, refusal) {
 			h.Observe(op, refused)

@@ -15,6 +15,7 @@ package v1
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"time"
@@ -26,13 +27,19 @@ import (
 	"github.com/mitome-ciba/mitome/approval/op"
 	"github.com/mitome-ciba/mitome/approval/op/webhook"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/server/limit"
 	"github.com/mitome-ciba/mitome/server/web"
 )
 
-// Handler serves the API. All exported fields but Observe are needed.
+// Handler serves the API. All exported fields but Networks, Observe and Log are needed.
 type Handler struct {
 	Connections map[string]*webhook.Adapter // by the connection's name
+	Networks    web.Networks                // from where each may be called
+	Assertions  Assertions
 	Requests    Requests
+	Hints       Hints
+	SignHint    func(payload []byte) (string, error) // a login hint, by Mitome's published key
+	People      People
 	About       func(context.Context, approval.Request) (op.About, error)
 	// Delivered returns at how many addresses a request was taken, by channel.
 	Delivered func(context.Context, approval.Request) (map[string]int, error)
@@ -42,8 +49,10 @@ type Handler struct {
 	// Observe, if set, is told what came of each ask, in opapi's words, for
 	// metrics.
 	Observe func(op, result string)
+	Log     *slog.Logger // of who was refused; may be nil
 
 	waiting waiters
+	guesses limit.Tries
 }
 
 // Requests is what this package needs of approval.Service.
@@ -55,9 +64,11 @@ type Requests interface {
 
 // Mount adds every route to group, and returns the API for its document.
 func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
-	guarded := group.Group("", h.require)
+	guarded := group.Group("", h.require, h.whole)
 	api := web.NewAPI(engine, guarded, "Mitome OP API", h.Version)
 	describe(api.OpenAPI())
+	h.mountHints(api, web.ShareAPI(api, engine, group.Group("", h.require, h.till)))
+	h.mountUsers(api)
 	web.Register(api, operation(http.MethodPost, base+"/{id}/cancel", "cancel-request", "Take a request back"), h.cancel)
 	ask := operation(http.MethodPost, base, "create-request", "Put a request to a user")
 	web.Register(web.ShareAPI(api, engine, guarded.Group("", release)), ask, h.create)
@@ -73,7 +84,7 @@ const base = "/op/{name}/v1/requests"
 func operation(method, path, id, summary string) huma.Operation {
 	op := huma.Operation{
 		Method: method, Path: path, OperationID: id, Summary: summary,
-		Security: []map[string][]string{{"key": {}}},
+		Security: []map[string][]string{{"key": {}}, {"certificate": {}}},
 		Errors:   []int{http.StatusBadRequest, http.StatusUnauthorized},
 	}
 	switch id {
@@ -81,6 +92,9 @@ func operation(method, path, id, summary string) huma.Operation {
 		op.DefaultStatus = http.StatusCreated
 		op.Errors = append(op.Errors, http.StatusForbidden, http.StatusConflict)
 		op.Responses = map[string]*huma.Response{"200": {Description: "The request that an earlier call under this Idempotency-Key made"}}
+	case "resolve-login-hint-token", "exchange-login-hint-token":
+		op.Errors = append(op.Errors, http.StatusTooManyRequests)
+	case "resolve-user", "reach-user", "verify-user-code":
 	case "cancel-request":
 		op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict)
 	default:
@@ -97,8 +111,9 @@ func describe(doc *huma.OpenAPI) {
 		doc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{}
 	}
 	doc.Components.SecuritySchemes["key"] = &huma.SecurityScheme{
-		Type: "http", Scheme: "bearer", Description: "The API key that mitome op key printed",
+		Type: "http", Scheme: "bearer", Description: "The API key that mitome op key printed, or a JWT that the OP signs for this one call (RFC 7523: iss, sub, aud, exp, jti)",
 	}
+	doc.Components.SecuritySchemes["certificate"] = &huma.SecurityScheme{Type: "mutualTLS", Description: "A client certificate of the connection"}
 }
 
 // describeWebhook says in the document what is posted to the OP.

@@ -102,7 +102,7 @@ func TestRefusals(t *testing.T) {
 		{"an acr out of reach", with(of("s-1"), m{"acr_values": "SENT"}), 403, "acr_unmet", "access_denied"},
 		{"no user", m{"client_id": "till"}, 400, "invalid_request", "invalid_request"},
 		{"two hints", with(of("s-1"), m{"login_hint": "SENT"}), 400, "invalid_request", "invalid_request"},
-		{"a hint of a later issue", m{"login_hint_token": "SENT", "client_id": "till"}, 400, "invalid_request", "invalid_request"},
+		{"a hint of another kind", m{"id_token_hint": "SENT", "client_id": "till"}, 400, "invalid_request", "invalid_request"},
 		{"no client", m{"sub": "s-1"}, 400, "invalid_request", "invalid_request"},
 		{"a member that is none", with(of("s-1"), m{"SENT": true}), 400, "invalid_request", "invalid_request"},
 		{"too short a life", with(of("s-1"), m{"expires_in": 9}), 400, "invalid_request", "invalid_request"},

@@ -80,7 +80,7 @@ func (w *world) tells(known string, secrets []approval.Secret, answers ...int) *
 	r := &receiver{t: w.t, secret: must(standardwebhooks.NewWebhook(known))(w.t), answers: answers}
 	srv := httptest.NewServer(r)
 	w.t.Cleanup(srv.Close)
-	cfg := webhook.Config{LoginHint: "auto", Webhook: webhook.Section{
+	cfg := webhook.Config{LoginHint: "auto", Keys: keysOf(shopKey), Webhook: webhook.Section{
 		URL: srv.URL, Secrets: secrets, AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}}
 	a, err := webhook.Open(func(v any) error { *v.(*webhook.Config) = cfg; return nil },

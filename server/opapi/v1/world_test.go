@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"go.uber.org/goleak"
 
 	"github.com/mitome-ciba/mitome/approval"
@@ -46,6 +47,7 @@ const (
 	shopKey    = "key-of-the-shop"
 	shopNewKey = "next-key-of-the-shop"
 	bankKey    = "key-of-the-bank"
+	tillKey    = "key-of-a-till"
 )
 
 var admin = device.Actor{Kind: device.ActorAdmin, ID: "root"}
@@ -53,16 +55,17 @@ var admin = device.Actor{Kind: device.ActorAdmin, ID: "root"}
 // world is one node: the API on a real service, store and listener, with the
 // connections shop and bank.
 type world struct {
-	t        *testing.T
-	url      string
-	db       *store.DB
-	people   *device.Service
-	requests *spy
-	acks     *op.Acks
-	stopping chan struct{}
-	ahead    atomic.Int64 // by how much its clock is ahead
-	mu       sync.Mutex
-	observed []string
+	t         *testing.T
+	url       string
+	db        *store.DB
+	people    *device.Service
+	requests  *spy
+	acks      *op.Acks
+	stopping  chan struct{}
+	published jose.JSONWebKeySet
+	ahead     atomic.Int64 // by how much its clock is ahead
+	mu        sync.Mutex
+	observed  []string
 }
 
 // spy is the service; it counts reads, and may do something once it has accepted.
@@ -125,20 +128,22 @@ func newWorld(t *testing.T, db *store.DB, ring *seal.Ring) *world {
 	t.Helper()
 	w := &world{t: t, db: db, acks: &op.Acks{}, stopping: make(chan struct{})}
 	w.people = &device.Service{
-		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Passkeys: db, Now: w.now,
+		Users: db, Devices: db, Enrollments: db, Ceremonies: db, Lifecycle: db, Gestures: db, Passkeys: db, HintTokens: db, UserCodes: db, CodeKeys: ring, Now: w.now,
 		RP: device.RelyingParty{RPID: rpID, RPName: "Mitome", Origins: []string{origin}},
 	}
+	signer := must(sign.New(ring.SigningKey()))(t)
+	w.published = signer.Published()
 	w.requests = &spy{Service: &approval.Service{
-		Store: db, Challenges: db, Failures: db, Past: db, People: w.people, Passkeys: w.people, Codes: ring,
+		Store: db, Challenges: db, Failures: db, Past: db, People: w.people, Hints: w.people, Passkeys: w.people, Codes: ring,
 		Policy: must(policy.New(policy.Rules{}, map[string]policy.Rules{"bank": {RequireCode: true}}))(t),
-		Views:  &show.Shower{Catalogue: must(show.Load())(t)}, Signer: must(sign.New(ring.SigningKey()))(t),
+		Views:  &show.Shower{Catalogue: must(show.Load())(t)}, Signer: signer,
 		Issuer: origin, RPID: rpID, Now: w.now,
 	}}
 	h := &v1.Handler{
 		Connections: map[string]*webhook.Adapter{
 			"shop": connection(t, "shop", shopKey, shopNewKey), "bank": connection(t, "bank", bankKey),
 		},
-		Requests: w.requests, About: w.about, Delivered: db.DeliveredTo, Acks: w.acks, Now: w.now, Version: "test",
+		Requests: w.requests, Hints: w.requests, SignHint: signer.SignHint, People: w.people, About: w.about, Delivered: db.DeliveredTo, Acks: w.acks, Now: w.now, Version: "test",
 		Observe: func(op, result string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -159,12 +164,15 @@ func newWorld(t *testing.T, db *store.DB, ring *seal.Ring) *world {
 
 // connection is one OP with these keys, which asks and is not told.
 func connection(t *testing.T, name string, keys ...string) *webhook.Adapter {
-	cfg := webhook.Config{LoginHint: "auto"}
+	cfg := webhook.Config{LoginHint: "auto", TellUnknownUsers: name == "bank"}
 	for i, k := range keys {
 		sum := sha256.Sum256([]byte(k))
 		cfg.Keys = append(cfg.Keys, webhook.Key{Name: "k" + string(rune('1'+i)), SHA256: hex.EncodeToString(sum[:])})
 	}
-	a, err := webhook.Open(func(v any) error { *v.(*webhook.Config) = cfg; return nil }, op.Deps{Name: name, Now: time.Now})
+	sum := sha256.Sum256([]byte(tillKey))
+	cfg.Keys = append(cfg.Keys, webhook.Key{Name: "till", SHA256: hex.EncodeToString(sum[:]), Only: webhook.OnlyHintTokens})
+	cfg.HintTokens = webhook.HintTokens{EncryptToFile: opKeyFile(t), Audience: shopIssuer}
+	a, err := webhook.Open(func(v any) error { *v.(*webhook.Config) = cfg; return nil }, op.Deps{Name: name, Now: time.Now, PublicURL: origin})
 	return must(a, err)(t).(*webhook.Adapter)
 }
 

@@ -11,7 +11,7 @@ import { clock, everySecond } from './time.js';
 
 const page = document.getElementById('request');
 const path = `/v1/requests/${page.dataset.id}`;
-const approve = document.getElementById('approve');
+const approve = document.getElementById('approve'); // not there if this can only be denied
 const deny = document.getElementById('deny');
 const notMe = document.getElementById('not-me');
 const sure = document.getElementById('sure');
@@ -156,6 +156,7 @@ const refusals = {
   request_settled: () => reread(),
   request_not_found: () => end('gone'),
   no_device: () => end('gone'),
+  details_unknown: () => location.reload(), // the rule is newer than the page
   cross_site: () => location.reload(),
 };
 
@@ -221,7 +222,7 @@ function announce(seconds) {
 }
 
 const stopClock = everySecond(tick);
-approve.addEventListener('click', onApprove);
+approve?.addEventListener('click', onApprove);
 deny.addEventListener('click', () => onDeny(true));
 notMe.addEventListener('click', () => sure.showModal());
 document.getElementById('sure-no').addEventListener('click', () => sure.close());
