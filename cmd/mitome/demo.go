@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/mitome-ciba/mitome/cmd/mitome/demo"
+	"github.com/mitome-ciba/mitome/cmd/mitome/demo/fapi"
 	"github.com/mitome-ciba/mitome/cmd/mitome/demo/shop"
 	"github.com/mitome-ciba/mitome/device"
 	"github.com/mitome-ciba/mitome/server/config"
@@ -22,7 +23,11 @@ import (
 
 type demoCmd struct {
 	Listen string `help:"Address and port on this machine; ${demo} unless --auto is given, which takes any that is free." placeholder:"HOST:PORT"`
-	Auto   bool   `help:"Play every mode with a phone in software, print what passes, and exit 0 if all went well."`
+	Auto   bool   `help:"Play every mode with a phone in software, print what passes, and exit 0 if all went well." xor:"play"`
+
+	FAPICIBA   bool   `name:"fapi-ciba" help:"Run the OP as FAPI-CIBA wants it, for a conformance suite, with a phone in software that answers by a URL." xor:"play"`
+	FAPIListen string `name:"fapi-listen" help:"Where that OP listens, on this machine." placeholder:"HOST:PORT" default:"127.0.0.1:9443"`
+	FAPIMTLS   string `name:"fapi-mtls" help:"Where it listens once more and asks for certificates." placeholder:"HOST:PORT" default:"127.0.0.1:9444"`
 }
 
 // Run shows CIBA from end to end: a shop, an OP and this program's own server,
@@ -46,27 +51,30 @@ func (c demoCmd) Run(a *app) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	log := newLog(a.err, config.LogConfig{Level: "warn", Format: "text"})
-	n, mitome, err := demoNode(a.ctx, folder, place, log)
+	mitome := demo.Mitome{Key: keyPrefix + rand.Text() + rand.Text(), Secret: newSecret()}
+	conf, err := demoConfig(folder, place, mitome, c.rules())
+	if err != nil {
+		return err
+	}
+	n, err := demoNode(a.ctx, conf, log, &mitome)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.db.Close()) }() // before the folder goes
+	if c.FAPICIBA {
+		return c.fapi(a, &fapi.Demo{Place: place, Mitome: mitome, Folder: folder, Out: a.out, Log: log})
+	}
 	d := &demo.Demo{Place: place, Mitome: mitome, Folder: folder, Auto: c.Auto, Out: a.out, Log: log}
 	return d.Run(a.ctx)
 }
 
 // demoNode is a node as serve has it, but for its listeners: what answers there is
 // given to the demo, which has one for all.
-func demoNode(ctx context.Context, folder string, place demo.Place, log *slog.Logger) (n *node, out demo.Mitome, err error) {
-	out.Key, out.Secret = keyPrefix+rand.Text()+rand.Text(), newSecret()
-	c, err := demoConfig(folder, place, out)
-	if err != nil {
-		return nil, out, err
-	}
+func demoNode(ctx context.Context, c config.Config, log *slog.Logger, out *demo.Mitome) (n *node, err error) {
 	keys := seal.New() // never written anywhere
 	db, err := openStore(ctx, c, keys)
 	if err != nil {
-		return nil, out, err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -74,18 +82,18 @@ func demoNode(ctx context.Context, folder string, place demo.Place, log *slog.Lo
 		}
 	}()
 	if err = db.Migrate(ctx); err != nil {
-		return nil, out, err
+		return nil, err
 	}
 	if n, err = newNode(c, log, db, keys); err != nil {
-		return nil, out, err
+		return nil, err
 	}
 	user, err := n.people.AddUser(ctx, device.User{OP: demo.Connection, Subject: demo.Subject, Name: "Alice"}, demoDesk)
 	if err != nil {
-		return nil, out, err
+		return nil, err
 	}
 	s, err := n.server()
 	if err != nil {
-		return nil, out, err
+		return nil, err
 	}
 	routers := map[string]http.Handler{}
 	for _, l := range s.Listeners {
@@ -94,7 +102,7 @@ func demoNode(ctx context.Context, folder string, place demo.Place, log *slog.Lo
 	s.Listeners = nil
 	out.Handler, out.Run = devicesAndOPs(routers["devices"], routers["ops"]), s.Run
 	out.Desk = desk{n.people, user.ID, c.PublicURL}
-	return n, out, nil
+	return n, nil
 }
 
 // devicesAndOPs are two listeners' routers on one name. Only the demo does this.
@@ -110,7 +118,7 @@ func devicesAndOPs(devices, ops http.Handler) http.Handler {
 
 // demoConfig is written as an operator would, so that it is read, completed and
 // checked as an operator's is. The environment has no say in it.
-func demoConfig(folder string, place demo.Place, m demo.Mitome) (config.Config, error) {
+func demoConfig(folder string, place demo.Place, m demo.Mitome, rules string) (config.Config, error) {
 	sum := sha256.Sum256([]byte(m.Key))
 	text := fmt.Sprintf(`public_url: %q
 data_dir: %q
@@ -123,7 +131,7 @@ ops:
       openid: { en: Know who you are, ja: あなたが誰であるかの確認 }
     keys: [{ name: demo, sha256: %q }]
     webhook: { url: %q, secrets: [%q], allow_private: ["127.0.0.0/8", "::1/128"] }
-`, place.Mitome(), filepath.Join(folder, "data"), demo.Connection, hex.EncodeToString(sum[:]), place.OP()+"/webhook", m.Secret)
+%s`, place.Mitome(), filepath.Join(folder, "data"), demo.Connection, hex.EncodeToString(sum[:]), place.OP()+"/webhook", m.Secret, rules)
 	path := filepath.Join(folder, "mitome.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return config.Config{}, err

@@ -12,7 +12,7 @@ import (
 
 // Demo is a running mitome demo.
 type Demo struct {
-	Shop, Phone string // URLs
+	Shop, Kiosk, Phone string // URLs
 }
 
 var shopURL = regexp.MustCompile(`http://shop\.localhost:\d+`)
@@ -47,5 +47,6 @@ func RunDemo(t *testing.T, program string) *Demo {
 	if url == "" {
 		t.Fatalf("mitome demo prints no URL: %q, %v\n%s", line, err, said.String())
 	}
-	return &Demo{Shop: url, Phone: strings.Replace(url, "shop.", "mitome.", 1)}
+	at := func(host string) string { return strings.Replace(url, "shop.", host+".", 1) }
+	return &Demo{Shop: url, Kiosk: at("kiosk"), Phone: at("mitome")}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/dom"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -197,4 +198,11 @@ func (b *Browser) Press(css string) {
 func (b *Browser) Fill(css, text string) {
 	b.t.Helper()
 	b.Do(chromedp.SendKeys(chromedp.CSS(css), text, chromedp.NodeVisible))
+}
+
+// Choose chooses a file for the input that css selects.
+func (b *Browser) Choose(css, file string) {
+	b.t.Helper()
+	input := Call(b, runtime.Evaluate, runtime.EvaluateParams{Expression: `document.querySelector("` + css + `")`}).Result.ObjectID
+	Call(b, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: []string{file}, ObjectID: input})
 }

@@ -80,34 +80,13 @@ func (p *player) say(format string, args ...any) {
 	fmt.Fprintf(p.Out, format+"\n", args...)
 }
 
-// pair makes the phone alice's, with the desk's confirmation of the match code.
+// pair makes the phone alice's.
 func (p *player) pair(ctx context.Context) error {
-	offer, err := p.Mitome.Desk.Offer(ctx)
+	d, code, err := Pair(ctx, p.Mitome.Desk, p.phone)
 	if err != nil {
 		return err
 	}
-	pairing, err := p.phone.Claim(offer.Link, "Phone in software")
-	if err != nil {
-		return err
-	}
-	seen, err := p.Mitome.Desk.Pairing(ctx, offer.ID)
-	if err != nil {
-		return err
-	}
-	if seen.MatchCode != pairing.MatchCode {
-		return errors.New("the two screens show different codes")
-	}
-	if err := p.Mitome.Desk.Confirm(ctx, offer.ID); err != nil {
-		return err
-	}
-	if err := pairing.Wait(); err != nil {
-		return err
-	}
-	d, err := pairing.Finish()
-	if err != nil {
-		return err
-	}
-	p.say("Paired: %s is the phone of %s. Both screens showed %s.", d.Name, d.UserName, pairing.MatchCode)
+	p.say("Paired: %s is the phone of %s. Both screens showed %s.", d.Name, d.UserName, code)
 	return nil
 }
 

@@ -1,12 +1,13 @@
 // Package demo is a whole system for a first look, in one process and on one
-// port: a shop, an OpenID Provider, and the real Mitome, told apart by the name
-// that the browser calls (shop.localhost, op.localhost, mitome.localhost).
+// port: a shop, a kiosk, an OpenID Provider, and the real Mitome, told apart by
+// the name that the browser calls (shop.localhost, kiosk.localhost, op.localhost,
+// mitome.localhost).
 //
 // # Why
 //
 // Only here does everything stand on one port, and only here is there a passkey
 // in software behind a page (passkey.go): whoever reaches the demo may pair and
-// approve. So it listens on loopback alone, answers to its three names alone,
+// approve. So it listens on loopback alone, answers to these names alone,
 // and keeps what it knows in a folder that is gone when it ends. Mitome itself is
 // the one of `mitome serve`, handed in by the command.
 package demo
@@ -27,6 +28,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mitome-ciba/mitome/approval/rp"
+	"github.com/mitome-ciba/mitome/cmd/mitome/demo/kiosk"
 	"github.com/mitome-ciba/mitome/cmd/mitome/demo/op"
 	"github.com/mitome-ciba/mitome/cmd/mitome/demo/shop"
 	"github.com/mitome-ciba/mitome/cmd/mitome/demo/tape"
@@ -51,10 +53,13 @@ type Demo struct {
 	tape  *tape.Tape
 	keys  *passkeys
 	front atomic.Pointer[http.Handler] // the shop, as soon as there is one
+	kiosk atomic.Pointer[http.Handler] // the same of the kiosk
 	op    http.Handler
 	notes map[rp.Mode]*rp.Notifications
 	// secrets of the shop's clients, which the OP knows too.
 	secrets map[rp.Mode]string
+	// kioskSecret is that of the kiosk.
+	kioskSecret string
 }
 
 // Mitome is the real one, put together for this demo.
@@ -122,7 +127,7 @@ func (d *Demo) open() (err error) {
 		return err
 	}
 	d.notes = map[rp.Mode]*rp.Notifications{rp.Ping: {}, rp.Push: {}}
-	d.secrets = map[rp.Mode]string{}
+	d.secrets, d.kioskSecret = map[rp.Mode]string{}, rand.Text()
 	for _, mode := range modes {
 		d.secrets[mode] = rand.Text()
 	}
@@ -138,7 +143,8 @@ func (d *Demo) open() (err error) {
 	return err
 }
 
-// registered are the shop's clients as the OP knows them, one a mode.
+// registered are the clients as the OP knows them: the shop's, one a mode, and the
+// kiosk.
 func (d *Demo) registered() (out []op.Client) {
 	for _, mode := range modes {
 		c := op.Client{ID: clientID(mode), Name: shop.Name, Secret: d.secrets[mode], Mode: mode, UserCode: true}
@@ -147,8 +153,11 @@ func (d *Demo) registered() (out []op.Client) {
 		}
 		out = append(out, c)
 	}
-	return out
+	return append(out, op.Client{ID: kioskID, Name: kiosk.Name, Secret: d.kioskSecret, Mode: rp.Poll})
 }
+
+// kioskID is the kiosk's client_id.
+const kioskID = "kiosk"
 
 // modes are CIBA's three ways to bring the tokens, in the order of its text.
 var modes = []rp.Mode{rp.Poll, rp.Ping, rp.Push}

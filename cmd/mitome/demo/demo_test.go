@@ -60,6 +60,7 @@ func TestEachNameIsAnotherPart(t *testing.T) {
 		{"GET MITOME.LOCALHOST:9999/v1/requests", 200, "mitome"},
 		{"GET op.localhost/.well-known/openid-configuration", 200, `"issuer":"` + w.Place.OP() + `"`},
 		{"GET shop.localhost/", 200, "<html"},
+		{"GET kiosk.localhost/", 200, `href="` + w.Place.Mitome() + `/code"`},
 		{"POST shop.localhost/ciba/ping", 401, ""},
 		{"POST shop.localhost/ciba/push", 401, ""},
 		{"GET localhost/", 302, ""},

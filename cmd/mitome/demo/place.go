@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // The names by which the demo's parts are told apart.
 const (
 	shopHost   = "shop.localhost"
+	kioskHost  = "kiosk.localhost"
 	opHost     = "op.localhost"
 	mitomeHost = "mitome.localhost"
 )
@@ -62,6 +64,9 @@ func next(port string) string {
 // Shop is the URL of the shop.
 func (p Place) Shop() string { return p.url(shopHost) }
 
+// Kiosk is the URL of the kiosk.
+func (p Place) Kiosk() string { return p.url(kioskHost) }
+
 // OP is the URL of the OpenID Provider.
 func (p Place) OP() string { return p.url(opHost) }
 
@@ -105,6 +110,8 @@ func (d *Demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch strings.ToLower(host) {
 	case shopHost:
 		d.serveShop(w, r)
+	case kioskHost:
+		serveFront(w, r, &d.kiosk)
 	case opHost:
 		d.serveOP(w, r)
 	case mitomeHost:
@@ -136,9 +143,14 @@ func (d *Demo) serveShop(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	if front := d.front.Load(); front != nil {
-		(*front).ServeHTTP(w, r)
+	serveFront(w, r, &d.front)
+}
+
+// serveFront is a page of the demo, as soon as there is one.
+func serveFront(w http.ResponseWriter, r *http.Request, front *atomic.Pointer[http.Handler]) {
+	if h := front.Load(); h != nil {
+		(*h).ServeHTTP(w, r)
 		return
 	}
-	http.Error(w, "The shop opens in a moment.", http.StatusServiceUnavailable)
+	http.Error(w, "This opens in a moment.", http.StatusServiceUnavailable)
 }

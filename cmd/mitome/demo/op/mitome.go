@@ -33,6 +33,7 @@ const (
 type asked struct {
 	Sub            string             `json:"sub,omitempty"`
 	LoginHint      string             `json:"login_hint,omitempty"`
+	LoginHintToken string             `json:"login_hint_token,omitempty"`
 	ClientID       string             `json:"client_id"`
 	ClientName     string             `json:"client_name,omitempty"`
 	Scope          string             `json:"scope,omitempty"`
@@ -62,12 +63,13 @@ type request struct {
 // passedOn are the codes that Mitome refuses a request with and that mean the
 // same to the client.
 var passedOn = map[string]goidc.ErrorCode{
-	"unknown_user_id":         goidc.ErrorCodeUnknownUserID,
-	"invalid_request":         goidc.ErrorCodeInvalidRequest,
-	"invalid_binding_message": goidc.ErrorCodeInvalidBindingMessage,
-	"missing_user_code":       goidc.ErrorCodeMissingUserCode,
-	"invalid_user_code":       goidc.ErrorCodeInvalidUserCode,
-	"access_denied":           goidc.ErrorCodeAccessDenied,
+	"unknown_user_id":          goidc.ErrorCodeUnknownUserID,
+	"expired_login_hint_token": goidc.ErrorCodeExpiredLoginHintToken,
+	"invalid_request":          goidc.ErrorCodeInvalidRequest,
+	"invalid_binding_message":  goidc.ErrorCodeInvalidBindingMessage,
+	"missing_user_code":        goidc.ErrorCodeMissingUserCode,
+	"invalid_user_code":        goidc.ErrorCodeInvalidUserCode,
+	"access_denied":            goidc.ErrorCodeAccessDenied,
 }
 
 // ask is go-oidc's hook for a request that is sound: it finds the user and hands
@@ -77,6 +79,9 @@ func (o *OP) ask(ctx context.Context, s *goidc.AuthnSession, c *goidc.Client) er
 		ClientID: c.ID, ClientName: c.Name, Scope: s.Scopes, BindingMessage: s.BindingMessage,
 		UserCode:  s.AuthorizationParameters.UserCode, // s.UserCode is the device flow's
 		ACRValues: s.ACRValues, Details: s.AuthDetails, Context: contextOf(ctx),
+	}
+	if err := o.aboutSomething(s, in); err != nil {
+		return err
 	}
 	if err := o.who(s, &in); err != nil {
 		return err
@@ -97,11 +102,13 @@ func (o *OP) ask(ctx context.Context, s *goidc.AuthnSession, c *goidc.Client) er
 	return nil
 }
 
-// who finds the user that the client means.
+// who finds the user that the client means. Who has shown a code on her phone is
+// known to Mitome, which gave it out: the OP learns her subject from the answer.
 func (o *OP) who(s *goidc.AuthnSession, in *asked) error {
 	switch {
 	case s.LoginHintToken != "":
-		return goidc.NewError(goidc.ErrorCodeInvalidRequest, "login_hint_token is not understood")
+		in.LoginHintToken = s.LoginHintToken
+		return nil
 	case s.IDTokenHint != "":
 		in.Sub, _ = s.IDTokenHintClaims["sub"].(string)
 	case o.conf.Users == nil:
@@ -203,14 +210,17 @@ func (o *OP) show(m rp.Message) {
 	}
 }
 
-// cut indents JSON without the code that the user is to type.
+// cut indents JSON without the codes: the one that the user is to type, and the
+// one that stands for her.
 func cut(body []byte) string {
 	var object map[string]any
 	if json.Unmarshal(body, &object) != nil {
 		return ""
 	}
-	if _, ok := object["user_code"].(string); ok {
-		object["user_code"] = "[secret]"
+	for _, name := range []string{"user_code", "login_hint_token"} {
+		if _, ok := object[name].(string); ok {
+			object[name] = "[secret]"
+		}
 	}
 	out, err := json.MarshalIndent(object, "", "  ")
 	if err != nil {

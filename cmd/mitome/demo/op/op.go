@@ -12,7 +12,8 @@
 // returned, so a decision can be quicker than the session (see desk.find); a
 // grant after a denial turns it into an approval, so whatever comes first is
 // final (desk.settle); requested_expiry has no bound, request_context is not
-// read, nobody is told to slow down (front.go); its own store hands the same
+// read, nobody is told to slow down (front.go); a signed request may be good for
+// two hours and have parameters beside it (signed.go); its own store hands the same
 // pointer to everyone (store.go); a pushed ID token lacks the at_hash that CIBA
 // demands (claims).
 package op
@@ -24,6 +25,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -61,6 +63,7 @@ type Config struct {
 	Lifetime    time.Duration // of a request; zero: two minutes
 	MaxLifetime time.Duration // that a client may ask for; zero: five minutes
 	Interval    time.Duration // between polls; zero: five seconds
+	FAPI        *FAPI         // its rules are in force; nil: those of CIBA Core
 }
 
 // Client is a client of the OP. It authenticates with its secret
@@ -69,7 +72,7 @@ type Client struct {
 	ID     string
 	Name   string // shown to the user
 	Secret string
-	Key    crypto.PublicKey // ECDSA P-256, also for signed requests
+	Key    crypto.PublicKey // ECDSA P-256 or RSA, also for signed requests
 	KeyID  string
 	Mode   rp.Mode
 	// NotificationEndpoint is where a ping or push client listens.
@@ -77,6 +80,7 @@ type Client struct {
 	UserCode             bool // it may send a user_code
 	SignedRequests       bool // it sends nothing else
 	RefreshTokens        bool
+	NoCIBA               bool // it is there for other grants
 }
 
 // Mitome says where the gateway is.
@@ -90,6 +94,7 @@ type Mitome struct {
 type OP struct {
 	conf     Config
 	desk     *desk
+	clients  *clients // that have registered themselves
 	provider *provider.Provider
 	oidc     http.Handler
 	hooks    []*standardwebhooks.Webhook
@@ -107,10 +112,11 @@ func New(conf Config) (*OP, error) {
 	conf.Lifetime = cmp.Or(conf.Lifetime, 2*time.Minute)
 	conf.MaxLifetime = cmp.Or(conf.MaxLifetime, 5*time.Minute)
 	conf.Interval = cmp.Or(conf.Interval, 5*time.Second)
-	if len(conf.Clients) == 0 || conf.Log == nil || conf.HTTP == nil || len(conf.Mitome.Secrets) == 0 {
+	if len(conf.Clients) == 0 && conf.FAPI == nil || conf.Log == nil || conf.HTTP == nil || len(conf.Mitome.Secrets) == 0 {
 		return nil, errors.New("op: clients, log, HTTP client and webhook secrets are needed")
 	}
-	o := &OP{conf: conf, desk: newDesk(conf.Interval)}
+	conf.HTTP = straight(conf.HTTP)
+	o := &OP{conf: conf, desk: newDesk(conf.Interval), clients: &clients{all: map[string]goidc.Client{}}}
 	for _, s := range conf.Mitome.Secrets {
 		hook, err := standardwebhooks.NewWebhook(s)
 		if err != nil {
@@ -118,15 +124,12 @@ func New(conf Config) (*OP, error) {
 		}
 		o.hooks = append(o.hooks, hook)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	keys, err := o.keys()
 	if err != nil {
 		return nil, fmt.Errorf("op: signing key: %w", err)
 	}
-	jwk := goidc.JSONWebKey{Key: key, KeyID: rand.Text(), Algorithm: string(jose.ES256), Use: "sig"}
 	o.provider, err = provider.New(conf.Issuer, o.desk,
-		func(context.Context) (goidc.JSONWebKeySet, error) {
-			return goidc.JSONWebKeySet{Keys: []goidc.JSONWebKey{jwk}}, nil
-		}, o.options()...)
+		func(context.Context) (goidc.JSONWebKeySet, error) { return goidc.JSONWebKeySet{Keys: keys}, nil }, o.options()...)
 	if err != nil {
 		return nil, fmt.Errorf("op: %w", err)
 	}
@@ -134,8 +137,43 @@ func New(conf Config) (*OP, error) {
 	return o, nil
 }
 
+// keys are what the OP signs with: ES256, and PS256 where FAPI's clients may want
+// it.
+func (o *OP) keys() ([]goidc.JSONWebKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	keys := []goidc.JSONWebKey{{Key: key, KeyID: rand.Text(), Algorithm: string(jose.ES256), Use: "sig"}}
+	if o.conf.FAPI != nil {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, goidc.JSONWebKey{Key: key, KeyID: rand.Text(), Algorithm: string(jose.PS256), Use: "sig"})
+	}
+	return keys, nil
+}
+
+// straight is client without redirects, which an OP must not follow with a
+// notification (CIBA Core §10.2).
+func straight(client *http.Client) *http.Client {
+	one := *client
+	one.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &one
+}
+
+// Asked says which of Mitome's requests a client knows by this auth_req_id.
+func (o *OP) Asked(authReqID string) (id string, ok bool) { return o.desk.asked(authReqID) }
+
 // ServeHTTP implements http.Handler.
 func (o *OP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != WebhookPath {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if o.conf.FAPI != nil {
+			r = o.conf.FAPI.front(w, r, o.clients)
+		}
+	}
 	switch {
 	case r.URL.Path == WebhookPath:
 		o.webhook(w, r)
@@ -156,30 +194,24 @@ func (o *OP) options() []provider.Option {
 	}
 	acrs := names[goidc.ACR](o.conf.ACRs, "phr")
 	types := names[goidc.AuthDetailType](o.conf.DetailTypes, "payment_initiation")
-	var clients []*goidc.Client
-	for _, c := range o.conf.Clients {
-		clients = append(clients, o.client(c))
-	}
 	reach := func(context.Context) *http.Client { return o.conf.HTTP }
-	return []provider.Option{
-		provider.WithStaticClients(clients[0], clients[1:]...),
+	ways := o.plainOptions
+	if o.conf.FAPI != nil {
+		ways = o.fapiOptions
+	}
+	return append(ways(),
 		provider.WithScopes(scopes...),
 		provider.WithOpenIDScopeRequired(),
 		provider.WithACRs(acrs[0], acrs[1:]...),
 		provider.WithRAR(types[0], types[1:]...),
-		provider.WithIDTokenSignatureAlgs(goidc.ES256),
-		provider.WithSecretBasicAuthn(),
-		provider.WithPrivateKeyJWTAuthn(goidc.ES256),
 		provider.WithJTIConsumer(o.desk.consume),
-		provider.WithCIBAGrant(o.desk, goidc.CIBADeliveryModePoll, goidc.CIBADeliveryModePing, goidc.CIBADeliveryModePush),
 		provider.WithCIBAEndpoint(backchannelPath),
 		provider.WithTokenEndpoint(tokenPath),
-		provider.WithCIBAJAR(goidc.ES256),
-		provider.WithCIBAUserCode(),
 		provider.WithCIBALifetime(seconds(o.conf.Lifetime)),
 		provider.WithCIBAPollingInterval(seconds(o.conf.Interval)),
 		provider.WithCIBASessionHandler(o.ask),
 		provider.WithCIBAHTTPClientFunc(reach),
+		provider.WithHTTPClientFunc(reach),
 		provider.WithRefreshTokenGrant(o.desk),
 		provider.WithOpaqueTokens(nil),
 		provider.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
@@ -188,6 +220,23 @@ func (o *OP) options() []provider.Option {
 		provider.WithTokenHandler(bind),
 		provider.WithIDTokenClaims(claims),
 		provider.WithErrorHandler(o.logError),
+	)
+}
+
+// plainOptions are for clients that the operator has written down.
+func (o *OP) plainOptions() []provider.Option {
+	var clients []*goidc.Client
+	for _, c := range o.conf.Clients {
+		clients = append(clients, o.client(c))
+	}
+	return []provider.Option{
+		provider.WithStaticClients(clients[0], clients[1:]...),
+		provider.WithIDTokenSignatureAlgs(goidc.ES256),
+		provider.WithSecretBasicAuthn(),
+		provider.WithPrivateKeyJWTAuthn(goidc.ES256, goidc.PS256),
+		provider.WithCIBAGrant(o.desk, goidc.CIBADeliveryModePoll, goidc.CIBADeliveryModePing, goidc.CIBADeliveryModePush),
+		provider.WithCIBAJAR(goidc.ES256, goidc.PS256),
+		provider.WithCIBAUserCode(),
 	}
 }
 
@@ -195,7 +244,9 @@ func (o *OP) options() []provider.Option {
 func (o *OP) client(c Client) *goidc.Client {
 	out := &goidc.Client{ID: c.ID, Secret: c.Secret}
 	out.Name = c.Name
-	out.GrantTypes = []goidc.GrantType{goidc.GrantCIBA}
+	if !c.NoCIBA {
+		out.GrantTypes = append(out.GrantTypes, goidc.GrantCIBA)
+	}
 	if c.RefreshTokens {
 		out.GrantTypes = append(out.GrantTypes, goidc.GrantRefreshToken)
 	}
@@ -207,13 +258,21 @@ func (o *OP) client(c Client) *goidc.Client {
 	if c.Key != nil {
 		out.TokenAuthnMethod = goidc.AuthnMethodPrivateKeyJWT
 		out.JWKS = &goidc.JSONWebKeySet{Keys: []goidc.JSONWebKey{
-			{Key: c.Key, KeyID: c.KeyID, Algorithm: string(jose.ES256), Use: "sig"},
+			{Key: c.Key, KeyID: c.KeyID, Algorithm: string(c.algorithm()), Use: "sig"},
 		}}
 	}
 	if c.SignedRequests {
-		out.CIBAJARSigAlg = goidc.ES256
+		out.CIBAJARSigAlg = c.algorithm()
 	}
 	return out
+}
+
+// algorithm is what the client's key signs with: RS256 is never taken.
+func (c Client) algorithm() goidc.SignatureAlgorithm {
+	if _, ok := c.Key.(*rsa.PublicKey); ok {
+		return goidc.PS256
+	}
+	return goidc.ES256
 }
 
 // Members of a session's and a grant's store.

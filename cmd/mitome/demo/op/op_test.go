@@ -134,7 +134,8 @@ func TestRefused(t *testing.T) {
 		{"acr unheard of", w.client(rp.Poll), rp.Request{LoginHint: "alice", ACRValues: "gold"}, rp.ErrInvalidRequest},
 		{"scope unheard of", w.client(rp.Poll), rp.Request{LoginHint: "alice", Scope: "openid root"}, rp.ErrInvalidScope},
 		{"details of an unknown type", w.client(rp.Poll), rp.Request{LoginHint: "alice", AuthorizationDetails: []map[string]any{{"type": "x"}}}, rp.ErrInvalidAuthorizationDetails},
-		{"login_hint_token", w.client(rp.Poll), rp.Request{LoginHintToken: "t"}, rp.ErrInvalidRequest},
+		{"a phone's code of long ago", w.client(rp.Poll), rp.Request{LoginHintToken: "shown long ago"}, rp.ErrExpiredLoginHintToken},
+		{"a phone's code of nobody", w.client(rp.Poll), rp.Request{LoginHintToken: "never shown"}, rp.ErrUnknownUserID},
 		{"wrong secret", wrong, rp.Request{LoginHint: "alice"}, rp.ErrInvalidClient},
 		{"assertion by another key", forger, rp.Request{LoginHint: "alice", Signed: true}, rp.ErrInvalidClient},
 		{"request by another key", forged, rp.Request{LoginHint: "alice", Signed: true}, rp.ErrInvalidRequest},
@@ -192,6 +193,26 @@ func TestHintHandedOn(t *testing.T) {
 	}
 	w.mitome.tell(w.mitome.of(p), "approved")
 	if tokens, err := p.Wait(t.Context()); err != nil || tokens.Claims.Subject != "sub-of-bob@example.com" {
+		t.Errorf("got %v, %v", tokens, err)
+	}
+}
+
+// TestHintToken is the code on a phone: the OP knows nothing of it, hands it on as
+// it came, and hears from Mitome who is meant. Nobody who watches reads it.
+func TestHintToken(t *testing.T) {
+	const shown = "04821957360284715093"
+	w := newWorld(t)
+	p := w.start(w.client(rp.Poll), rp.Request{LoginHintToken: shown, BindingMessage: "Day ticket, 820 JPY"})
+	if got := w.mitome.last(); got.LoginHintToken != shown || got.Sub != "" || got.LoginHint != "" {
+		t.Errorf("mitome was asked %+v", got)
+	}
+	for _, m := range w.shown.list() {
+		if strings.Contains(m.Body, shown) {
+			t.Errorf("who watches reads the code: %s", m.Body)
+		}
+	}
+	w.mitome.tell(w.mitome.of(p), "approved")
+	if tokens, err := p.Wait(t.Context()); err != nil || tokens.Claims.Subject != "sub-of-a-phone" {
 		t.Errorf("got %v, %v", tokens, err)
 	}
 }

@@ -192,6 +192,18 @@ func (d *desk) find(ctx context.Context, mitome string) (authReqID string, ok bo
 	}
 }
 
+// asked returns Mitome's id of the request that a client knows by its
+// auth_req_id.
+func (d *desk) asked(authReqID string) (mitome string, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.flows[authReqID]
+	if f == nil {
+		return "", false
+	}
+	return f.mitome, true
+}
+
 // settle says whether this is the first decision on a request. go-oidc would
 // let a later one change it.
 func (d *desk) settle(authReqID string) (first bool) {

@@ -2,6 +2,7 @@ package op_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -167,6 +168,7 @@ type mitome struct {
 type body struct {
 	Sub            string           `json:"sub"`
 	LoginHint      string           `json:"login_hint"`
+	LoginHintToken string           `json:"login_hint_token"`
 	ClientID       string           `json:"client_id"`
 	ClientName     string           `json:"client_name"`
 	Scope          string           `json:"scope"`
@@ -176,6 +178,15 @@ type body struct {
 	Details        []map[string]any `json:"authorization_details"`
 	Context        map[string]any   `json:"request_context"`
 	ExpiresIn      int              `json:"expires_in"`
+}
+
+func (b body) hints() (n int) {
+	for _, h := range []string{b.Sub, b.LoginHint, b.LoginHintToken} {
+		if h != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // view is a request as the API shows it.
@@ -208,7 +219,7 @@ func (m *mitome) create(w http.ResponseWriter, r *http.Request) {
 	var in body
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&in); err != nil || key == "" || (in.Sub == "") == (in.LoginHint == "") ||
+	if err := dec.Decode(&in); err != nil || key == "" || in.hints() != 1 ||
 		in.ClientID == "" || in.ExpiresIn < 10 || in.ExpiresIn > 3600 || r.Header.Get("Content-Type") != "application/json" {
 		problem(w, 400, "invalid_request")
 		return
@@ -239,7 +250,7 @@ func (m *mitome) keep(key string, in body) (v view, lost bool, status int) {
 	}
 	sub := in.Sub
 	if sub == "" {
-		sub = "sub-of-" + in.LoginHint
+		sub = "sub-of-" + cmp.Or(in.LoginHint, "a-phone")
 	}
 	now := time.Now().UTC()
 	v = view{ID: rand.Text(), State: "pending", Sub: sub, ClientID: in.ClientID, CreatedAt: now, ExpiresAt: now.Add(time.Duration(in.ExpiresIn) * time.Second)}
@@ -255,6 +266,10 @@ var codeForm = regexp.MustCompile(`^[0-9A-Za-z]{4,12}$`)
 func refuses(in body) (status int, code string) {
 	switch {
 	case in.Sub == "sub-nobody":
+		return 400, "unknown_user_id"
+	case in.LoginHintToken == "shown long ago":
+		return 400, "expired_login_hint_token"
+	case in.LoginHintToken == "never shown":
 		return 400, "unknown_user_id"
 	case in.BindingMessage == "Click here to continue":
 		return 400, "invalid_binding_message"

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/mitome-ciba/mitome/cmd/mitome/demo/counter"
 )
 
 // tape sends what passes, as server-sent events, for as long as the page listens.
@@ -16,7 +18,7 @@ func (s *Shop) tape(w http.ResponseWriter, r *http.Request) error {
 		n, err = strconv.Atoi(last)
 	}
 	if err != nil || n < 0 {
-		return errInput
+		return counter.ErrInput
 	}
 	out := http.NewResponseController(w)
 	_ = out.SetWriteDeadline(time.Time{}) // what cannot be set has none

@@ -4,16 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
+	"io"
 	"net/http"
-	"time"
 
 	"github.com/mitome-ciba/mitome/approval/rp"
-)
-
-const (
-	maxOrders = 100              // that are remembered
-	grace     = 10 * time.Second // for an answer of the last moment
+	"github.com/mitome-ciba/mitome/cmd/mitome/demo/counter"
 )
 
 // order is one thing that was asked for.
@@ -49,81 +44,52 @@ func (s *Shop) order(w http.ResponseWriter, r *http.Request) error {
 	c, ok := CaseOf(in.Case)
 	client := s.conf.Clients[in.Mode]
 	if !ok || client == nil {
-		return errInput
+		return counter.ErrInput
 	}
 	code, err := c.NewCode()
 	if err != nil {
 		return err
 	}
 	after := s.last()
-	request := c.Request(s.conf.User, s.pages.speak(r).Lang, code)
+	request := c.Request(s.conf.User, s.words.Speak(r).Lang, code)
 	// A request that has left is in the world: the page that made it may go.
 	pending, err := client.Start(context.WithoutCancel(r.Context()), request)
 	if err != nil {
-		return refused(err)
+		return counter.Refused(err)
 	}
 	o := &order{pending: pending, view: orderView{
 		ID: rand.Text(), Case: c.Name, Mode: in.Mode, Code: code, Says: request.BindingMessage,
 		After: after, State: "pending",
 	}}
-	s.keep(o)
-	send(w, http.StatusCreated, s.view(o))
+	s.orders.Keep(o.view.ID, o)
+	counter.Send(w, http.StatusCreated, s.view(o))
 	return nil
-}
-
-// refused is what the page is told of a request that the OP did not take.
-func refused(err error) error {
-	var said *rp.Error
-	if errors.As(err, &said) {
-		return &refusal{http.StatusConflict, said.Code}
-	}
-	return &refusal{http.StatusBadGateway, "unreachable"}
 }
 
 // look shows an order as it was taken, for a page that was loaded again.
 func (s *Shop) look(w http.ResponseWriter, r *http.Request) error {
-	o, err := s.find(r.PathValue("id"))
+	o, err := s.orders.Find(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	send(w, http.StatusOK, s.view(o))
+	counter.Send(w, http.StatusOK, s.view(o))
 	return nil
 }
 
 // end answers when the order has ended, which may take minutes.
 func (s *Shop) end(w http.ResponseWriter, r *http.Request) error {
-	o, err := s.find(r.PathValue("id"))
+	o, err := s.orders.Find(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // what cannot be set has none
-	ctx, stop := context.WithDeadline(context.WithoutCancel(r.Context()), o.pending.ExpiresAt.Add(grace))
-	defer stop()
-	tokens, err := o.pending.Wait(ctx)
+	tokens, err := counter.Wait(w, r, o.pending)
 	v := s.view(o)
-	v.State, v.Error = outcome(err)
+	v.State, v.Error = counter.Outcome(err)
 	if tokens != nil {
 		v.Claims = tokens.Claims.Raw
 	}
-	send(w, http.StatusOK, v)
+	counter.Send(w, http.StatusOK, v)
 	return nil
-}
-
-// outcome is how an order ended, and the OP's word for it.
-func outcome(err error) (state, code string) {
-	var said *rp.Error
-	errors.As(err, &said)
-	switch {
-	case err == nil:
-		return "approved", ""
-	case errors.Is(err, rp.ErrAccessDenied):
-		return "denied", said.Code
-	case errors.Is(err, rp.ErrExpiredToken):
-		return "expired", said.Code
-	case said != nil:
-		return "failed", said.Code
-	}
-	return "failed", "unreachable"
 }
 
 // view is an order with the time that is left now.
@@ -133,22 +99,14 @@ func (s *Shop) view(o *order) orderView {
 	return v
 }
 
-func (s *Shop) keep(o *order) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.orders[o.view.ID] = o
-	s.queue = append(s.queue, o.view.ID)
-	if len(s.queue) > maxOrders {
-		delete(s.orders, s.queue[0])
-		s.queue = s.queue[1:]
-	}
-}
+// maxBody is far more than any call of the page has.
+const maxBody = 4 << 10
 
-func (s *Shop) find(id string) (*order, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if o, ok := s.orders[id]; ok {
-		return o, nil
+func decode(r *http.Request, into any) error {
+	dec := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return counter.ErrInput
 	}
-	return nil, errNotFound
+	return nil
 }

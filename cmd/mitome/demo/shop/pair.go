@@ -1,6 +1,10 @@
 package shop
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/mitome-ciba/mitome/cmd/mitome/demo/counter"
+)
 
 // offerView is a pairing that has just begun.
 type offerView struct {
@@ -24,7 +28,7 @@ func (s *Shop) offer(w http.ResponseWriter, r *http.Request) error {
 	s.mu.Lock()
 	s.offers[o.ID] = true
 	s.mu.Unlock()
-	send(w, http.StatusCreated, offerView(o))
+	counter.Send(w, http.StatusCreated, offerView(o))
 	return nil
 }
 
@@ -34,7 +38,7 @@ func (s *Shop) offered(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.offers[id] {
-		return errNotFound
+		return counter.ErrNotFound
 	}
 	return nil
 }
@@ -49,7 +53,7 @@ func (s *Shop) pairing(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	send(w, http.StatusOK, pairingView{State: p.State, MatchCode: p.MatchCode, Device: p.DeviceName})
+	counter.Send(w, http.StatusOK, pairingView{State: p.State, MatchCode: p.MatchCode, Device: p.DeviceName})
 	return nil
 }
 

@@ -17,12 +17,15 @@ package shop
 import (
 	"context"
 	"errors"
+	"fmt"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/mitome-ciba/mitome/approval/rp"
+	"github.com/mitome-ciba/mitome/cmd/mitome/demo/counter"
 	"github.com/mitome-ciba/mitome/cmd/mitome/demo/tape"
 )
 
@@ -30,6 +33,7 @@ import (
 type Config struct {
 	URL      string // of this page
 	PhoneURL string // of Mitome's pages, which are the phone's
+	KioskURL string // of the house's kiosk; empty: there is none
 	Clients  map[Mode]*rp.Client
 	Desk     Desk
 	Tape     *tape.Tape
@@ -62,13 +66,13 @@ type Pairing struct {
 
 // Shop is the page and all that it calls.
 type Shop struct {
-	conf  Config
-	pages *pages
-	serve http.Handler
+	conf   Config
+	sheet  *template.Template
+	words  *counter.Words
+	serve  http.Handler
+	orders counter.Orders[*order]
 
 	mu     sync.Mutex
-	orders map[string]*order
-	queue  []string        // their ids, oldest first
 	offers map[string]bool // pairings that were begun here
 }
 
@@ -85,11 +89,14 @@ func New(conf Config) (*Shop, error) {
 	if conf.Log == nil {
 		conf.Log = slog.New(slog.DiscardHandler)
 	}
-	pages, err := load()
-	if err != nil {
-		return nil, err
+	s := &Shop{conf: conf, offers: map[string]bool{}}
+	var err error
+	if s.sheet, err = template.ParseFS(files, "page.html"); err != nil {
+		return nil, fmt.Errorf("page of the shop: %w", err)
 	}
-	s := &Shop{conf: conf, pages: pages, orders: map[string]*order{}, offers: map[string]bool{}}
+	if s.words, err = counter.LoadWords(files); err != nil {
+		return nil, fmt.Errorf("shop: %w", err)
+	}
 	s.serve = s.routes()
 	return s, nil
 }
@@ -97,13 +104,11 @@ func New(conf Config) (*Shop, error) {
 // ServeHTTP implements http.Handler.
 func (s *Shop) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serve.ServeHTTP(w, r) }
 
-// routes are all paths of the shop. What changes something is taken from its own
-// page alone: any other page that is open in this browser could order, too.
+// routes are all paths of the shop.
 func (s *Shop) routes() http.Handler {
-	mux := http.NewServeMux()
-	for pattern, do := range map[string]func(http.ResponseWriter, *http.Request) error{
+	return counter.Serve(s.conf.Log, map[string]counter.Do{
 		"GET /{$}":                    s.page,
-		"GET /static/{file}":          s.static,
+		"GET /static/{file}":          counter.Static(files),
 		"POST /pairings":              s.offer,
 		"GET /pairings/{id}":          s.pairing,
 		"POST /pairings/{id}/confirm": s.confirm,
@@ -111,8 +116,5 @@ func (s *Shop) routes() http.Handler {
 		"GET /orders/{id}":            s.look,
 		"GET /orders/{id}/end":        s.end,
 		"GET /tape":                   s.tape,
-	} {
-		mux.Handle(pattern, s.handler(do))
-	}
-	return headers(http.NewCrossOriginProtection().Handler(mux))
+	})
 }

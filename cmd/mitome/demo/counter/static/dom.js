@@ -1,4 +1,4 @@
-// What the parts of the page share: its words, its stages, its calls.
+// What the pages share: its words, its stages, its calls.
 
 /** The word under a key that scripts choose; every word stands in the page. */
 export function word(key) {
@@ -28,7 +28,7 @@ export function make(tag, text, className = '') {
   return e;
 }
 
-/** What the shop refused; code is its word for it. */
+/** What was refused; code is the word for it. */
 export class Refused extends Error {
   constructor(code) {
     super(code);
@@ -36,10 +36,12 @@ export class Refused extends Error {
   }
 }
 
-/** Makes a call to the shop. */
+/** Makes a call to the page's own server; a form is sent as it is. */
 export async function call(method, path, body) {
   const init = { method, headers: { 'Accept-Language': document.documentElement.lang } };
-  if (body !== undefined) {
+  if (body instanceof FormData) {
+    init.body = body;
+  } else if (body !== undefined) {
     init.headers['Content-Type'] = 'application/json';
     init.body = JSON.stringify(body);
   }
