@@ -25,7 +25,10 @@ var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 func TestAnyOPPage(t *testing.T) {
 	text := commands(t, "any-op.md", "8080", "8081", "9464", "9000")
 	out := runPage(t, text)
-	for _, want := range []string{"401\n", `"state":"pending"`, "The request is approved.", `"state":"withdrawn"`, `"reason":"not_started_by_user"`} {
+	for _, want := range []string{
+		"401\n", `"state":"pending"`, "The request is approved.", `"state":"withdrawn"`, `"reason":"not_started_by_user"`, "Both proofs are taken.\n401\n401\n401\n", "jti was used before",
+		`{"sub":"s-1"}`, `{"reachable":true}`, `{"reachable":false}`, `{"verified":true}`, `"error":"invalid_user_code"`,
+	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s does not come in it", want)
 		}
@@ -61,7 +64,7 @@ func commands(t *testing.T, page string, ports ...string) string {
 		text = strings.ReplaceAll(text, `"127.0.0.1", `+port, `"127.0.0.1", `+free[strings.LastIndex(free, ":")+1:])
 		if port == "9464" { // the page leaves it at its default
 			_, own, _ := net.SplitHostPort(free)
-			text = strings.Replace(text, "listen:\n", "listen:\n  metrics: 127.0.0.1:"+own+"\n", 1)
+			text = strings.ReplaceAll(text, "listen:\n", "listen:\n  metrics: 127.0.0.1:"+own+"\n")
 		}
 	}
 	return text
@@ -95,7 +98,7 @@ func lines(t *testing.T, out, prefix string) (found []event) {
 // it leaves running is ended.
 func runPage(t *testing.T, text string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	home := t.TempDir()
 	script := filepath.Join(home, "page.sh")

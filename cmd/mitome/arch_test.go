@@ -46,9 +46,10 @@ var mayImport = map[string][]string{
 	"approval/op":           {"approval", "device"},
 	"approval/op/authlete":  {"approval", "approval/op"},
 	"approval/op/gravitee":  {"approval", "approval/op", "device"},
-	"approval/op/keycloak":  {"approval", "approval/op", "device"},
+	"approval/op/keycloak":  {"approval", "approval/op", "approval/op/keyset", "device"},
+	"approval/op/keyset":    {},
 	"approval/op/optest":    {"approval", "approval/op", "device"},
-	"approval/op/webhook":   {"approval", "approval/op", "device", "push"}, // its own guarded dialer
+	"approval/op/webhook":   {"approval", "approval/op", "approval/op/keyset", "device", "push"}, // its own guarded dialer
 	"approval/policy":       {"approval", "device"},
 	"approval/rp":           {}, // a library of its own
 	"approval/show":         {"approval", "device"},
@@ -63,7 +64,7 @@ var mayImport = map[string][]string{
 	"server/limit":           {"server/web"},
 	"server/links":           {"server/web"},
 	"server/opapi":           {"approval", "approval/op", "device", "server/session", "server/web"},
-	"server/opapi/v1":        {"approval", "approval/op", "approval/op/webhook", "device", "server/web"},
+	"server/opapi/v1":        {"approval", "approval/op", "approval/op/webhook", "device", "server/limit", "server/web"},
 	"server/outbox":          {},
 	"server/pages":           {"approval", "approval/show", "device", "server/session", "server/web", "webui"},
 	"server/seal":            {},
@@ -76,18 +77,24 @@ var mayImport = map[string][]string{
 
 	"webui": {},
 
+	"examples/go-oidc": {"approval/rp", "cmd/mitome/demo/op"},
+
 	"cmd/bench": { // Mitome from outside, but for pairing; the senders by themselves
 		"device/phone", "device/phone/softkey", "push", "push/apns", "push/ece", "push/ece/ecetest", "push/fcm", "push/webpush",
 		"push/websocket", "server/adminapi", "server/seal", "server/store",
 	},
 	"cmd/mitome":             {"*"},
 	"cmd/mitome/browsertest": {"cmd/mitome/loopback"},
-	"cmd/mitome/doctor":      {"approval/op/keycloak", "push", "server/userapi"},
+	"cmd/mitome/doctor":      {"approval/op/keycloak", "approval/op/keyset", "push", "server/userapi"},
 	"cmd/mitome/demo": {
-		"approval/rp", "cmd/mitome/demo/op", "cmd/mitome/demo/shop", "cmd/mitome/demo/tape", "device/phone", "device/phone/softkey",
+		"approval/rp", "cmd/mitome/demo/kiosk", "cmd/mitome/demo/op", "cmd/mitome/demo/shop", "cmd/mitome/demo/tape",
+		"device/phone", "device/phone/softkey",
 	},
+	"cmd/mitome/demo/counter": {"approval/rp"},
+	"cmd/mitome/demo/fapi":    {"cmd/mitome/demo", "cmd/mitome/demo/op", "device/phone", "device/phone/softkey"},
+	"cmd/mitome/demo/kiosk":   {"approval/rp", "cmd/mitome/demo/counter"},
 	"cmd/mitome/demo/op":      {"approval/rp"},
-	"cmd/mitome/demo/shop":    {"approval/rp", "cmd/mitome/demo/tape"},
+	"cmd/mitome/demo/shop":    {"approval/rp", "cmd/mitome/demo/counter", "cmd/mitome/demo/tape"},
 	"cmd/mitome/demo/tape":    {},
 	"cmd/mitome/firefoxtest":  {"cmd/mitome/browsertest", "device/phone/softkey", "push/webpush/webpushtest"},
 	"cmd/mitome/keycloaktest": {"cmd/mitome/loopback"},
@@ -95,7 +102,7 @@ var mayImport = map[string][]string{
 }
 
 // line is the order of the top folders: each may import only those after it.
-var line = []string{"cmd", "server", "approval", "device", "push", "webui"}
+var line = []string{"examples", "cmd", "server", "approval", "device", "push", "webui"}
 
 // family are the packages of one folder that may know of each other although
 // siblings must not: server's own machinery, and a store that implements ports.
@@ -105,7 +112,7 @@ var family = map[string][]string{
 	"server/limit":             {"server/web"},
 	"server/links":             {"server/web"},
 	"server/opapi":             {"server/session", "server/web"},
-	"server/opapi/v1":          {"server/web"},
+	"server/opapi/v1":          {"server/limit", "server/web"},
 	"server/pages":             {"server/session", "server/web"},
 	"server/store":             {"server/outbox", "server/seal", "server/session"},
 	"server/store/storetest":   {"server/seal"},
@@ -113,9 +120,13 @@ var family = map[string][]string{
 	"server/userapi":           {"server/limit", "server/session", "server/web"},
 	"server/web":               {"server/session"},
 	"approval/deliver":         {"approval/op", "approval/show"},
+	"approval/op/keycloak":     {"approval/op/keyset"},
+	"approval/op/webhook":      {"approval/op/keyset"},
 	"device/phone/softkey":     {"device/phone"},
 	"push/webpush/webpushtest": {"push/ece/ecetest"},
-	"cmd/mitome/demo/shop":     {"cmd/mitome/demo/tape"},
+	"cmd/mitome/demo/kiosk":    {"cmd/mitome/demo/counter"},
+	"cmd/mitome/demo/fapi":     {"cmd/mitome/demo/op"},
+	"cmd/mitome/demo/shop":     {"cmd/mitome/demo/counter", "cmd/mitome/demo/tape"},
 	"cmd/mitome/browsertest":   {"cmd/mitome/loopback"},
 	"cmd/mitome/firefoxtest":   {"cmd/mitome/browsertest"},
 	"cmd/mitome/keycloaktest":  {"cmd/mitome/loopback"},

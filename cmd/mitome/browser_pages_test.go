@@ -16,6 +16,7 @@ func inLanguage(tag string) func(*people) {
 		a := &auditor{people: p, language: tag}
 		a.strangers()
 		a.answers()
+		a.unknown()
 		a.codes()
 		a.ends()
 		a.pairing()
@@ -108,6 +109,18 @@ func (a *auditor) answers() {
 		a.t.Errorf("a payment is headed %q, want its amount", title)
 	}
 	a.looks(a.phone, "payment")
+	a.phone.Press("#deny")
+	a.stage(a.phone, "denied")
+	q.Told("UNAUTHORIZED")
+}
+
+// unknown is a request that can be read and denied.
+func (a *auditor) unknown() {
+	q := a.asks("vault", "authorization_details", `[{"type":"lease","flat":"12"}]`)
+	if browsertest.Eval[bool](a.phone, `!document.getElementById('refused') || !!document.getElementById('approve')`) {
+		a.t.Error("what is not known can be approved")
+	}
+	a.looks(a.phone, "refused")
 	a.phone.Press("#deny")
 	a.stage(a.phone, "denied")
 	q.Told("UNAUTHORIZED")

@@ -44,6 +44,7 @@ func TestPeople(t *testing.T) {
 		{"cooling device cancelled", coolingCancelled},
 		{"rename, remove, sign out", tendDevices},
 		{"lost device", loseDevice},
+		{"a code of one's own", ownCode},
 		{"pages without a device", plainPages},
 		{"every page in English", inLanguage("en")},
 		{"every page in Japanese", inLanguage("ja")},
@@ -70,7 +71,7 @@ func newPeople(t *testing.T, chrome *browsertest.Chrome) *people {
 	t.Helper()
 	return &people{t: t, chrome: chrome, Mitome: browsertest.Run(t, "mitome",
 		browsertest.Connection{Name: "corp", Title: "Example Bank", Lines: browsertest.SignIn},
-		browsertest.Connection{Name: "vault", Title: "The Vault", Lines: "    rules: {binding_message: type}"},
+		browsertest.Connection{Name: "vault", Title: "The Vault", Lines: "    rules: {binding_message: type, unknown_details: refuse}"},
 		browsertest.Connection{Name: "brief", Title: "Brief", Lines: "    expires_in: 9s"},
 	)}
 }

@@ -39,6 +39,8 @@ func TestDoctorKinds(t *testing.T) {
 			[]string{"chmod", "chmod", "nothing listens"}},
 		{"authlete", "kind: authlete, secret: " + secret + ", server_url: '" + at + "'", []string{"nothing listens"}},
 		{"authlete, secret in a file", "kind: authlete, secret_file: " + open, []string{"chmod"}},
+		{"an OP that signs", "kind: webhook, client_assertion: {issuer: 'https://op.example', jwks_url: '" + at + "/jwks', allow_private: [127.0.0.0/8]}",
+			[]string{"none of its JWTs is taken: nothing listens"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			findings, text := consult(t, "op corp", "{name: corp, "+tt.op+"}")

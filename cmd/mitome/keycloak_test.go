@@ -34,7 +34,7 @@ func TestKeycloak(t *testing.T) {
 		name string
 		run  func(*testing.T, *stage)
 	}{
-		{"kill -9", testKills}, {"contract", testContract}, {"flow", testFlows}, {"browser", testBrowser}, {"self-service", testSelfService},
+		{"kill -9", testKills}, {"contract", testContract}, {"flow", testFlows}, {"outcomes", testOutcomes}, {"page", testPage}, {"browser", testBrowser}, {"self-service", testSelfService},
 		{"doctor", testDoctor},
 	} {
 		t.Run(group.name, func(t *testing.T) {

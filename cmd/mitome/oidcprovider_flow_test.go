@@ -42,6 +42,7 @@ func TestNodeOIDCProvider(t *testing.T) {
 		}{
 			{"poll, nobody answers", "carol", s.op.till, opExpiry}, {"ping, nobody answers", "dave", s.op.kiosk, opExpiry},
 			{"poll, wrong codes", "erin", s.op.till, opWrongCodes}, {"ping, wrong codes", "frank", s.op.kiosk, opWrongCodes},
+			{"a code of the user's own", "heidi", s.op.counter, opOwnCode},
 		} {
 			t.Run(f.name, func(t *testing.T) {
 				t.Parallel()

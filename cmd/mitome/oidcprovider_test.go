@@ -27,6 +27,7 @@ type nodeOP struct {
 	users        []map[string]string
 	hintKey      jose.JSONWebKey
 	till, kiosk  *rp.Client // poll and ping
+	counter      *rp.Client // poll; its user_code is the user's own
 	pings        *pinged
 }
 
@@ -59,7 +60,7 @@ func newNodeOP(t *testing.T, dir, address, mitome string) *nodeOP {
 	t.Helper()
 	o := &nodeOP{issuer: "http://localhost" + address[strings.LastIndex(address, ":"):], hook: "http://" + address + "/mitome", pings: newPinged(t)}
 	o.hintKey = newHintKey(t)
-	for i, name := range []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace"} {
+	for i, name := range []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"} {
 		o.users = append(o.users, map[string]string{"sub": fmt.Sprintf("s-%d", i+1), "username": name, "email": name + "@example.org"})
 	}
 	b, err := json.Marshal(o.config(dir, address, mitome))
@@ -98,11 +99,13 @@ func (o *nodeOP) config(dir, address, mitome string) map[string]any {
 		"users": o.users,
 		"clients": []map[string]any{
 			with(map[string]any{"client_id": "till", "client_name": "Till 4", "backchannel_token_delivery_mode": "poll"}),
+			with(map[string]any{"client_id": "counter", "client_name": "Counter 2", "backchannel_token_delivery_mode": "poll"}),
 			with(map[string]any{
 				"client_id": "kiosk", "client_name": "Kiosk 7", "backchannel_token_delivery_mode": "ping",
 				"backchannel_client_notification_endpoint": o.pings.server.URL + "/ping",
 			}),
 		},
+		"own_codes":         []string{"counter"},
 		"private_clients":   []string{o.pings.server.URL},
 		"login_hint_tokens": map[string]any{"issuer": "https://crm.example.org", "jwks": jose.JSONWebKeySet{Keys: []jose.JSONWebKey{o.hintKey.Public()}}},
 	}
@@ -146,5 +149,6 @@ func (o *nodeOP) discover(t *testing.T) {
 		return err == nil
 	})
 	o.till = &rp.Client{Provider: p, ID: "till", Auth: rp.SecretBasic(clientSecret)}
+	o.counter = &rp.Client{Provider: p, ID: "counter", Auth: rp.SecretBasic(clientSecret)}
 	o.kiosk = &rp.Client{Provider: p, ID: "kiosk", Auth: rp.SecretBasic(clientSecret), Mode: rp.Ping, Notifications: &o.pings.Notifications}
 }
