@@ -6,8 +6,13 @@ set -uo pipefail
 
 [ $# -gt 0 ] || set -- ./...
 
-# The tests with Keycloak wait more than they work, hence more at once than cores.
-go test -json -race -count=1 -parallel=8 -timeout=30m "$@" | tee "$MITOME_TEST_EVENTS"
+# A test binary, and each mitome that one starts, would sleep for a second before
+# it ends: so it is with the race detector.
+export GORACE=atexit_sleep_ms=0
+
+# Many tests wait more than they work, hence more at once than cores.
+# shellcheck disable=SC2086 # several flags
+go test -json $MITOME_TEST_BUILD -count=1 -parallel=12 -timeout=30m "$@" | tee "$MITOME_TEST_EVENTS"
 status=$?
 skipped="$(sed -n 's/.*"Action":"skip","Package":"\([^"]*\)","Test":"\([^"]*\)".*/\1 \2/p' "$MITOME_TEST_EVENTS")"
 if [ -n "$skipped" ]; then

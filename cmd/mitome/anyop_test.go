@@ -23,6 +23,7 @@ var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 // TestAnyOPPage runs docs/any-op.md, every command as it is written, but for the
 // ports: whoever follows the page comes to a decision.
 func TestAnyOPPage(t *testing.T) {
+	t.Parallel()
 	text := commands(t, "any-op.md", "8080", "8081", "9464", "9000")
 	out := runPage(t, text)
 	for _, want := range []string{
@@ -108,7 +109,7 @@ func runPage(t *testing.T, text string) string {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", script)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = home, &out, &out
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GORACE=" + os.Getenv("GORACE")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second

@@ -143,13 +143,16 @@ func consult(t *testing.T, check, op string) ([]doctor.Finding, string) {
 // TestDoctorAsStranger runs it as a user who may read nothing of Mitome's, as
 // somebody does who logs in at night and forgets sudo.
 func TestDoctorAsStranger(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("/tmp", "mitome-doctor-") // t.TempDir's parents keep strangers out
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	binary, config, data := filepath.Join(dir, "mitome"), filepath.Join(dir, "mitome.yaml"), filepath.Join(dir, "data")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-tags", "disable_grpc_modules,nomsgpack", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as TestKeycloak builds it
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	text := "public_url: http://localhost:8080\ndata_dir: " + data + "\nops: [{name: corp, kind: keycloak, issuer: 'http://127.0.0.1:1/realms/x'}]\n"

@@ -29,12 +29,16 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Of every mitome that the tests start: its end is not put off by a second, as
+	// the race detector does by default, and a server with a race ends there.
+	os.Setenv("GORACE", "atexit_sleep_ms=0 halt_on_error=1 "+os.Getenv("GORACE"))
 	testscript.Main(m, map[string]func(){"mitome": main})
 }
 
 // TestScripts runs the command line as its users do: real processes, real
 // listeners. Keycloak alone is a small fake; the real one has tests of its own.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	postgres := storetest.PostgresURL(t) // for the one script that runs on it
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireUniqueNames: true, RequireExplicitExec: true,
@@ -70,6 +74,7 @@ func setUp(env *testscript.Env) error {
 	env.Defer(kc.Close)
 	env.Values[fakeRealm{}] = kc
 	env.Setenv("ISSUER", kc.URL+"/realms/demo")
+	env.Setenv("GORACE", os.Getenv("GORACE"))
 	env.Setenv("MITOME_CONFIG", env.WorkDir+"/mitome.yaml")
 	env.Setenv("MITOME_DEVICE_DIR", env.WorkDir+"/device")
 	return os.WriteFile(env.WorkDir+"/mitome.yaml", fmt.Appendf(nil, `
@@ -131,7 +136,7 @@ func until(ts *testscript.TestScript, what string, ok func() bool) {
 func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := exec.Command("mitome", args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "MITOME_CONFIG", "MITOME_DEVICE_DIR", "MITOME_DATABASE__URL_FILE", "MITOME_ADMIN_URL", "MITOME_ADMIN_TOKEN"} {
+	for _, name := range []string{"PATH", "HOME", "GORACE", "MITOME_CONFIG", "MITOME_DEVICE_DIR", "MITOME_DATABASE__URL_FILE", "MITOME_ADMIN_URL", "MITOME_ADMIN_TOKEN"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	return cmd
