@@ -29,6 +29,7 @@ func newADStage(t *testing.T, more ...string) adStage {
 // TestAuthlete goes from the call of an OP made for Authlete's simulator to what
 // its client sees, through mitome serve as operators run it.
 func TestAuthlete(t *testing.T) {
+	t.Parallel()
 	s := newADStage(t)
 	for _, mode := range []string{"sync", "async", "poll"} {
 		for _, f := range []struct {
@@ -50,6 +51,7 @@ func TestAuthlete(t *testing.T) {
 // TestAuthleteACR: the OP asserts the acr that its client asked for and does not
 // say which; what the configuration demands is met or denied.
 func TestAuthleteACR(t *testing.T) {
+	t.Parallel()
 	s := newADStage(t, "acr_values: [phr]")
 	for _, mode := range []string{"sync", "async", "poll"} {
 		f := s.op.ask(t, adAsk{mode, "1001", "Pay 5 EUR", 60}, rand.Text()) // with nothing to type phr is not reached

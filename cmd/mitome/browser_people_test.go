@@ -72,7 +72,7 @@ func newPeople(t *testing.T, chrome *browsertest.Chrome) *people {
 	return &people{t: t, chrome: chrome, Mitome: browsertest.Run(t, "mitome",
 		browsertest.Connection{Name: "corp", Title: "Example Bank", Lines: browsertest.SignIn},
 		browsertest.Connection{Name: "vault", Title: "The Vault", Lines: "    rules: {binding_message: type, unknown_details: refuse}"},
-		browsertest.Connection{Name: "brief", Title: "Brief", Lines: "    expires_in: 9s"},
+		browsertest.Connection{Name: "brief", Title: "Brief", Lines: "    expires_in: 15s"},
 	)}
 }
 

@@ -20,6 +20,7 @@ type amStage struct {
 // TestGravitee goes from AM's notification to what its client sees, through
 // mitome serve as operators run it.
 func TestGravitee(t *testing.T) {
+	t.Parallel()
 	s := amStage{am: newAM(t)}
 	var ops string
 	s.gateway, ops = newStandalone(t,

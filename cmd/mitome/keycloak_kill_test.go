@@ -29,7 +29,7 @@ var kills = []struct {
 func testKills(t *testing.T, s *stage) {
 	for _, tt := range kills {
 		for _, database := range []string{"SQLite", "PostgreSQL"} {
-			t.Run(tt.name+", "+database, func(t *testing.T) {
+			t.Run("kill -9, "+tt.name+", "+database, func(t *testing.T) {
 				t.Parallel()
 				g := newGateway(t, s, opening{
 					Postgres: database == "PostgreSQL",

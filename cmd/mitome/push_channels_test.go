@@ -18,6 +18,7 @@ import (
 // TestChannels: a user with one device of each channel gets one request on all
 // four, and what is decided on one leaves the other three.
 func TestChannels(t *testing.T) {
+	t.Parallel()
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()

@@ -62,6 +62,7 @@ func (s *pushServices) heal() {
 // TestAllPushFails: a push service that fails costs nobody a request. Who has a
 // page open hears of it, who opens one finds it, and it is decided as ever.
 func TestAllPushFails(t *testing.T) {
+	t.Parallel()
 	for _, tt := range outages {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -180,6 +181,7 @@ const always = 1000
 // TestPushRefused: what a service says of one address decides what becomes of
 // that address, and of no other.
 func TestPushRefused(t *testing.T) {
+	t.Parallel()
 	w := newPushWorld(t, "sqlite")
 	page := w.device("Page")
 	page.opens()

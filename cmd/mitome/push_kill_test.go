@@ -15,6 +15,7 @@ import (
 // have not taken it. After a restart no device is left out, and one that is asked
 // twice is asked under the same name, by which the second replaces the first.
 func TestKillInAFanOut(t *testing.T) {
+	t.Parallel()
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()

@@ -18,6 +18,7 @@ import (
 // vendor brings is decrypted with a key that was kept, by a part of the app that
 // has no session, and Deny is pressed there.
 func TestNativeApps(t *testing.T) {
+	t.Parallel()
 	w := newPushWorld(t, "sqlite")
 	android, iphone := w.device("Android"), w.device("iPhone")
 	for _, d := range []*appPhone{android, iphone} {
@@ -114,6 +115,7 @@ func (d *appPhone) sealed() (all []string) {
 // Apple's environments is reached all the same, and one that is in neither is
 // forgotten.
 func TestOtherEnvironment(t *testing.T) {
+	t.Parallel()
 	w := newPushWorld(t, "sqlite")
 	iphone := w.device("iPhone")
 	iphone.reachedBy("apns", "en", true)
