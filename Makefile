@@ -54,3 +54,20 @@ SOCKETS ?= 50000
 .PHONY: bench-sockets
 bench-sockets: ## measure SOCKETS=50000 idle sockets; needs `ulimit -n` of as many, and 500 more
 	@tools/bench.sh -only sockets -sockets $(SOCKETS)
+
+.PHONY: vulnerabilities
+vulnerabilities: ## look our code up in Go's vulnerability database; needs the open network
+	GOFLAGS=-tags=$(TAGS) $(TOOL) govulncheck ./...
+
+.PHONY: licences
+licences: ## write docs/licences.md, and refuse a licence that the project does not accept
+	@tools/licences.sh
+
+.PHONY: sbom
+sbom: ## write bin/mitome.cdx.json, a CycloneDX list of what the program is made of
+	@mkdir -p bin
+	CGO_ENABLED=0 GOFLAGS=-tags=$(TAGS) $(TOOL) cyclonedx-gomod app -json -licenses -std -main cmd/mitome -output bin/mitome.cdx.json .
+
+.PHONY: reproducible
+reproducible: ## build the commit twice and compare
+	@tools/reproducible.sh
