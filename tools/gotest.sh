@@ -12,7 +12,7 @@ export GORACE=atexit_sleep_ms=0
 
 # Many tests wait more than they work, hence more at once than cores.
 # shellcheck disable=SC2086 # several flags
-go test -json $MITOME_TEST_BUILD -count=1 -parallel=12 -timeout=30m "$@" | tee "$MITOME_TEST_EVENTS"
+go test -json $MITOME_TEST_BUILD -count=1 -parallel=8 -timeout=30m "$@" | tee "$MITOME_TEST_EVENTS"
 status=$?
 skipped="$(sed -n 's/.*"Action":"skip","Package":"\([^"]*\)","Test":"\([^"]*\)".*/\1 \2/p' "$MITOME_TEST_EVENTS")"
 if [ -n "$skipped" ]; then

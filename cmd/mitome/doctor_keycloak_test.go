@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,12 @@ import (
 // none would have an operator mend what is well.
 func testDoctor(t *testing.T, s *stage) {
 	realm := s.kc.Realm(t, keycloaktest.Policy{})
+	// The first page of its life takes Keycloak long, an error's like any other.
+	if resp, err := http.Get(realm.Issuer + "/protocol/openid-connect/auth?client_id=none&response_type=code"); err != nil {
+		t.Fatal(err)
+	} else {
+		resp.Body.Close()
+	}
 	signin := ", signin: {client_id: mitome, internal_url: " + s.kc.URL + "}"
 	tests := []struct {
 		name, public, op, check string
