@@ -80,8 +80,8 @@ func TestDockerfile(t *testing.T) {
 // pinned finds an image that may be another one tomorrow.
 func pinned(t *testing.T, image string) {
 	t.Helper()
-	if !regexp.MustCompile(`:\d+(\.\d+)+$`).MatchString(image) {
-		t.Errorf("%s is not pinned to a version", image)
+	if !regexp.MustCompile(`:\d+(\.\d+)+@sha256:[0-9a-f]{64}$`).MatchString(image) {
+		t.Errorf("%s is not pinned to a version and its digest", image)
 	}
 }
 

@@ -34,7 +34,7 @@ func TestTables(t *testing.T) {
 	for _, k := range kinds {
 		have = append(have, k.name)
 	}
-	if want := adaptersIn(t, "../../approval/op", "optest"); !slices.Equal(slices.Sorted(slices.Values(have)), want) {
+	if want := adaptersIn(t, "../../approval/op", "optest", "keyset"); !slices.Equal(slices.Sorted(slices.Values(have)), want) {
 		t.Errorf("kinds are %v, the folders in approval/op %v", have, want)
 	}
 	have = nil
