@@ -132,7 +132,8 @@ func TestNoSecretInFile(t *testing.T) {
 // and then Reseal rewrites it, or is here, with why it need not be.
 func TestSealedColumnsAreKnown(t *testing.T) {
 	open := []string{
-		"hints.hash", "hint_tokens.hash", "hint_tokens.spent_for", "enrollments.secret_hash", "addresses.target_hash", "requests.ref_hash", "requests.fingerprint", "requests.code_mac", // hashes
+		"hints.hash", "hint_tokens.hash", "hint_tokens.spent_for",
+		"enrollments.secret_hash", "addresses.target_hash", "assertions.id", "requests.ref_hash", "requests.fingerprint", "requests.code_mac", // hashes
 		"credentials.webauthn_id", "credentials.public_key", "credentials.aaguid", // public
 		"challenges.nonce",                     // worthless without the passkey
 		"challenges.view",                      // what the request's own row says
