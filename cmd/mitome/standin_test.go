@@ -49,6 +49,10 @@ func newStandalone(t *testing.T, settings ...string) (g *gateway, ops string) {
 // database, journal, log.
 func (g *gateway) keepsSecret(t *testing.T, secret string) {
 	t.Helper()
+	part := secret
+	if len(secret) >= 24 { // a third of a short one stands somewhere by chance
+		part = secret[len(secret)/3 : 2*len(secret)/3]
+	}
 	files, err := filepath.Glob(filepath.Join(g.dir, "*"))
 	if err != nil || len(files) < 3 {
 		t.Fatalf("%d files, %v", len(files), err)
@@ -61,7 +65,7 @@ func (g *gateway) keepsSecret(t *testing.T, secret string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if part := secret[len(secret)/3 : 2*len(secret)/3]; bytes.Contains(b, []byte(part)) {
+		if bytes.Contains(b, []byte(part)) {
 			t.Errorf("the OP's secret stands in %s", filepath.Base(path))
 		}
 	}

@@ -100,6 +100,7 @@ var problems = []struct {
 	{device.ErrCooling, 403, "device_cooling", "This device is new: it may not do this until it is confirmed."},
 	{device.ErrNotAllowed, 403, "not_allowed", "This device may not do that."},
 	{device.ErrDeviceChanged, 409, "device_changed", "The device changed; load it again."},
+	{device.ErrHintSpent, 400, "expired_login_hint_token", "That code is over: have the phone show a new one."},
 	{device.ErrHintGrant, 403, "unlock_first", "Unlock with your passkey first."},
 	{device.ErrAddress, 400, "invalid_address", "This address cannot be used."},
 	{device.ErrAddressNotFound, 404, "address_not_found", "There is no such address."},
