@@ -55,6 +55,11 @@ SOCKETS ?= 50000
 bench-sockets: ## measure SOCKETS=50000 idle sockets; needs `ulimit -n` of as many, and 500 more
 	@tools/bench.sh -only sockets -sockets $(SOCKETS)
 
+KILLS ?= 300
+.PHONY: crash
+crash: ## kill Mitome KILLS=300 times on each database, and account for every request
+	@tools/crash.sh $(KILLS)
+
 .PHONY: vulnerabilities
 vulnerabilities: ## look our code up in Go's vulnerability database; needs the open network
 	GOFLAGS=-tags=$(TAGS) $(TOOL) govulncheck ./...

@@ -39,6 +39,7 @@ require (
 	golang.org/x/time v0.16.0 // rate limits of one node
 	google.golang.org/api v0.264.0 // options of the Firebase SDK: its HTTP client, its endpoint
 	modernc.org/sqlite v1.60.1 // SQLite without cgo; binds $n by number
+	pgregory.net/rapid v1.3.0 // tests: any history of a request, and the shortest that shows a fault
 	rsc.io/qr v0.2.0 // QR codes
 )
 

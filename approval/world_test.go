@@ -48,7 +48,13 @@ type world struct {
 // newWorld has one connection, "corp", with the given rules.
 func newWorld(t *testing.T, rules policy.Rules) *world {
 	t.Helper()
-	w := &world{db: storetest.SQLite(t), now: t0}
+	return newWorldOn(t, storetest.SQLite(t), rules)
+}
+
+// newWorldOn is newWorld on a database that is there already.
+func newWorldOn(t *testing.T, db *store.DB, rules policy.Rules) *world {
+	t.Helper()
+	w := &world{db: db, now: t0}
 	clock := func() time.Time { return w.now }
 	w.db.Now = clock
 	w.people = &device.Service{
