@@ -17,6 +17,9 @@ type Challenge struct {
 	Nonce     []byte // 32 random bytes
 	View      []byte // the bytes that were shown, as JSON
 	CreatedAt time.Time
+
+	User device.UserID // these two for the audit log; they are not kept
+	By   *device.Actor
 }
 
 const nonceSize = 32

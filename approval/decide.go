@@ -70,6 +70,8 @@ func (s *Service) Challenge(ctx context.Context, id RequestID, w Who, locale str
 		return ToSign{}, fmt.Errorf("view of %s: %w", id, err)
 	}
 	ch := newChallenge(id, d.ID, view, s.Now())
+	by := w.actor(d.ID)
+	ch.User, ch.By = r.UserID, &by
 	if err := s.Challenges.SaveChallenge(ctx, ch); err != nil {
 		return ToSign{}, fmt.Errorf("save challenge: %w", err)
 	}

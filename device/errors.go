@@ -6,6 +6,7 @@ import "errors"
 var (
 	ErrUnknownUser        = errors.New("device: no such user")
 	ErrUserExists         = errors.New("device: user exists already")
+	ErrUserBusy           = errors.New("device: user has requests under way")
 	ErrHintTaken          = errors.New("device: hint names another user")
 	ErrDeviceNotFound     = errors.New("device: no such device")
 	ErrEnrollmentNotFound = errors.New("device: no such enrollment")

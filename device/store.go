@@ -23,6 +23,9 @@ type Users interface {
 	ListUsers(ctx context.Context, op string) ([]User, error)
 	// AddHint has h mean u; ErrHintTaken if it means another user of that OP.
 	AddHint(ctx context.Context, u User, h Hint, by Actor) error
+	// EraseUser removes a user and whatever refers to her; ErrUserBusy while an
+	// OP waits for an answer about her.
+	EraseUser(ctx context.Context, id UserID, by Actor) error
 }
 
 // Devices keeps devices and their passkeys.

@@ -133,6 +133,7 @@ var routes = []Route{
 	{Admin, "POST", "/v1/users", Bearer},
 	{Admin, "GET", "/v1/users", Bearer},
 	{Admin, "GET", "/v1/users/:id", Bearer},
+	{Admin, "DELETE", "/v1/users/:id", Bearer},
 	{Admin, "POST", "/v1/users/:id/hints", Bearer},
 	{Admin, "POST", "/v1/users/:id/user-code", Bearer},
 	{Admin, "DELETE", "/v1/users/:id/user-code", Bearer},

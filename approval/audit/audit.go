@@ -19,6 +19,10 @@ const (
 	RequestExpired   Word = "request.expired"
 	RequestWithdrawn Word = "request.withdrawn"
 	CodeTried        Word = "request.code_tried"
+	RequestDelivered Word = "request.delivered"    // a device was told of it, or could not be
+	RequestViewed    Word = "request.viewed"       // a device has what it is to sign
+	AsksRefused      Word = "asks.refused"         // a client asked too much; how often is in the detail
+	QuietHoursSet    Word = "user.quiet_hours_set" // or taken away, by her
 	ReportEnded      Word = "report.ended"
 	UserCreated      Word = "user.created"
 	HintAdded        Word = "user.hint_added"
@@ -46,6 +50,13 @@ const (
 	CodeRead         Word = "device.code_read"      // an OP learned from a code whom it means
 	CodeRefused      Word = "device.code_refused"   // a code came too late, twice or by the wrong way; it is spent
 	AddressAdded     Word = "device.address_added"
+	ClientFrozen     Word = "client.frozen"  // the user did not start what it asked, and says so
+	RequestBarred    Word = "request.barred" // turned away as if its user were unknown: her client is frozen, or she is locked
+	UserLocked       Word = "user.locked"    // by herself or by an administrator
+	UserUnlocked     Word = "user.unlocked"
+	LogPruned        Word = "audit.pruned" // rows older than are kept
+	LogErased        Word = "audit.erased" // what rows said of a user who is erased
+	UserErased       Word = "user.erased"
 	AddressRemoved   Word = "device.address_removed" // dropped by the device, taken over by another, too many, or gone
 )
 
@@ -73,6 +84,14 @@ func OfState(s approval.State) Word {
 		return RequestWithdrawn
 	}
 	return CodeTried
+}
+
+// OfRemoval is the word for content that has just left the log.
+func OfRemoval(k RemovalKind) Word {
+	if k == Erased {
+		return LogErased
+	}
+	return LogPruned
 }
 
 // OfActivation is the word for a cooling device that by has just made active.

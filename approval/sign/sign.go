@@ -31,6 +31,9 @@ const Type = "mitome-evidence+jwt"
 // HintType is the typ header of login hints, which OPs take and nobody else.
 const HintType = "mitome-login-hint+jwt"
 
+// AuditType is the typ header of what is signed of the audit log.
+const AuditType = "mitome-audit+jwt"
+
 // ErrInvalid says that a signature is not one of the operator's.
 var ErrInvalid = errors.New("sign: signature does not hold")
 
@@ -39,6 +42,7 @@ var ErrInvalid = errors.New("sign: signature does not hold")
 type Signer struct {
 	signer    jose.Signer
 	hints     jose.Signer
+	audit     jose.Signer
 	published jose.JSONWebKeySet
 }
 
@@ -78,7 +82,7 @@ func New(keys ...jose.JSONWebKey) (*Signer, error) {
 		s.published.Keys = append(s.published.Keys, pub)
 	}
 	current := jose.JSONWebKey{Key: keys[0].Key, KeyID: s.published.Keys[0].KeyID}
-	for typ, into := range map[jose.ContentType]*jose.Signer{Type: &s.signer, HintType: &s.hints} {
+	for typ, into := range map[jose.ContentType]*jose.Signer{Type: &s.signer, HintType: &s.hints, AuditType: &s.audit} {
 		var err error
 		*into, err = jose.NewSigner(
 			jose.SigningKey{Algorithm: jose.ES256, Key: current},
@@ -131,6 +135,16 @@ func (s *Signer) SignHint(payload []byte) (string, error) {
 	return jws.CompactSerialize()
 }
 
+// SignAudit is Sign for a checkpoint of the audit log, which cannot pass for
+// evidence either.
+func (s *Signer) SignAudit(payload []byte) (string, error) {
+	jws, err := s.audit.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return jws.CompactSerialize()
+}
+
 // Published is the set of public keys with which Sign's work can be verified,
 // now and after the next rotation.
 func (s *Signer) Published() jose.JSONWebKeySet {
@@ -157,8 +171,15 @@ func ParseKeys(jwks []byte) (jose.JSONWebKeySet, error) {
 
 // Verify returns what jws signs if one of keys, the operator's published ones,
 // made it. Any other signature is ErrInvalid.
-func Verify(jws string, keys jose.JSONWebKeySet) ([]byte, error) {
-	kid, err := header(jws)
+func Verify(jws string, keys jose.JSONWebKeySet) ([]byte, error) { return verify(jws, Type, keys) }
+
+// VerifyAudit is Verify for what SignAudit signs.
+func VerifyAudit(jws string, keys jose.JSONWebKeySet) ([]byte, error) {
+	return verify(jws, AuditType, keys)
+}
+
+func verify(jws, typ string, keys jose.JSONWebKeySet) ([]byte, error) {
+	kid, err := header(jws, typ)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
@@ -182,7 +203,7 @@ func Verify(jws string, keys jose.JSONWebKeySet) ([]byte, error) {
 // header checks the protected header of a compact JWS and returns its kid. It
 // must hold alg, kid and typ and nothing else: jwk, jku, x5c and x5u are ways to
 // bring one's own key, crit and b64 ways to change what is signed.
-func header(jws string) (kid string, err error) {
+func header(jws, typ string) (kid string, err error) {
 	first, _, _ := strings.Cut(jws, ".")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(first)
 	if err != nil {
@@ -197,7 +218,7 @@ func header(jws string) (kid string, err error) {
 			return "", fmt.Errorf("header %q is not allowed", name)
 		}
 	}
-	if h["typ"] != Type || h["kid"] == "" {
+	if h["typ"] != typ || h["kid"] == "" {
 		return "", errors.New("header: typ or kid is not ours")
 	}
 	return h["kid"], nil

@@ -100,6 +100,7 @@ type cli struct {
 	Request  requestCmd  `cmd:"" group:"admin" help:"Requests: list, show, withdraw."`
 	OP       opCmd       `cmd:"" name:"op" group:"admin" help:"Connections to OpenID Providers."`
 	Evidence evidenceCmd `cmd:"" group:"admin" help:"Export the evidence of a decision, or verify it offline."`
+	Audit    auditCmd    `cmd:"" group:"admin" help:"The audit log, in the database of the configuration: verify, checkpoint, export."`
 
 	Device deviceCmd `cmd:"" group:"device" help:"Be an authentication device in software: pair, list, show, approve, deny, listen."`
 }

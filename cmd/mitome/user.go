@@ -11,6 +11,7 @@ type userCmd struct {
 	Add    userAdd       `cmd:"" help:"Make a user of an OP."`
 	List   userList      `cmd:"" help:"List users."`
 	Hint   userHint      `cmd:"" help:"Have a user name, e-mail address or phone number mean a user."`
+	Erase  userErase     `cmd:"" help:"Erase a user for good: her devices, requests and evidence, and what the audit log says of her."`
 	Code   userCodeCmd   `cmd:"" help:"A user's own code, which OPs have verified before they ask: set, clear."`
 	Device userDeviceCmd `cmd:"" help:"A user's devices: list, rename, activate, revoke."`
 }

@@ -247,6 +247,7 @@ func (n *node) server() (*server.Server, error) {
 		Workers: []server.Worker{
 			{Name: "outbox", Run: worker.Run}, {Name: "sockets", Run: n.hub.Run},
 			{Name: "bus", Run: n.db.RunBus}, {Name: "sweeper", Run: sweeper.Run}, {Name: "memory", Run: giveBack},
+			{Name: "audit", Run: n.archivist().Run}, {Name: "retention", Run: n.forgetter().Run},
 		},
 	}, nil
 }
@@ -300,7 +301,7 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 		OPAPI:  n.opAPI(),
 		OPs:    n.dialects(),
 		Admin: &adminapi.API{
-			Users: n.people, UserCodes: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db,
+			Users: n.people, UserCodes: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db, Erasure: n.people,
 			OPs: n.ops(), PublicURL: n.config.PublicURL, Guard: guard, Now: time.Now, Version: version(),
 		},
 		Health: health, Metrics: n.metrics, Log: n.log, Trusted: n.config.TrustedProxies,

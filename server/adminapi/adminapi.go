@@ -33,6 +33,7 @@ type API struct {
 	Approvals Approvals
 	Listing   approval.Listing
 	Evidence  approval.EvidenceStore
+	Erasure   Erasure
 	OPs       []OP
 	PublicURL string // where phones reach Mitome, for links
 	Guard     *Guard
@@ -85,6 +86,7 @@ type Approvals interface {
 func (a *API) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	api := web.NewAPI(engine, group.Group("", a.Guard.require), "Mitome admin API", a.Version)
 	a.mountUsers(api)
+	a.mountErasure(api)
 	a.mountUserCodes(api)
 	a.mountDevices(api)
 	a.mountPairings(api)

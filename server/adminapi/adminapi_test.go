@@ -61,7 +61,8 @@ func newWorld(t *testing.T) *world {
 		Users: w.people, UserCodes: w.people, Devices: w.people, Pairings: w.people,
 		Approvals: &approval.Service{Store: w.db, People: w.people, Codes: seal.New(), Now: time.Now},
 		Listing:   w.db, Evidence: w.db, Guard: guard, Now: time.Now, PublicURL: "https://mitome.test",
-		OPs: []adminapi.OP{{Name: "corp", Kind: "keycloak", Title: "Corp"}, {Name: "shop", Kind: "keycloak", Title: "Shop"}},
+		Erasure: w.people,
+		OPs:     []adminapi.OP{{Name: "corp", Kind: "keycloak", Title: "Corp"}, {Name: "shop", Kind: "keycloak", Title: "Shop"}},
 	}).Mount(engine, &engine.RouterGroup)
 	w.engine = engine
 	srv := httptest.NewServer(engine)

@@ -42,6 +42,7 @@ type Config struct {
 	Pairing        Pairing   `koanf:"pairing"`
 	Push           Push      `koanf:"push"`
 	Apps           Apps      `koanf:"apps"`
+	Retention      Retention `koanf:"retention"`
 	Log            LogConfig `koanf:"log"`
 	OPs            []OP      `koanf:"ops"`
 }

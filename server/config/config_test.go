@@ -42,12 +42,13 @@ func TestDefaults(t *testing.T) {
 			Devices: "127.0.0.1:8080", OPs: "127.0.0.1:8081",
 			Admin: "unix:/var/lib/mitome/admin.sock", Metrics: "127.0.0.1:9464",
 		},
-		Database: Database{URL: "sqlite:/var/lib/mitome/mitome.db"},
-		Sessions: Sessions{Life: 400 * 24 * time.Hour},
-		Pairing:  Pairing{CoolingOff: 24 * time.Hour, MaxDevices: 10},
-		Push:     Push{WaitForSocket: new(time.Second), WebPush: WebPush{Enabled: new(true), Subject: "https://mitome.example"}},
-		Log:      LogConfig{Level: "info", Format: "json"},
-		OPs:      []OP{{Name: "corp", Kind: "keycloak", Title: "corp", Push: "full"}},
+		Database:  Database{URL: "sqlite:/var/lib/mitome/mitome.db"},
+		Sessions:  Sessions{Life: 400 * 24 * time.Hour},
+		Pairing:   Pairing{CoolingOff: 24 * time.Hour, MaxDevices: 10},
+		Push:      Push{WaitForSocket: new(time.Second), WebPush: WebPush{Enabled: new(true), Subject: "https://mitome.example"}},
+		Retention: Retention{Deliveries: 30 * 24 * time.Hour},
+		Log:       LogConfig{Level: "info", Format: "json"},
+		OPs:       []OP{{Name: "corp", Kind: "keycloak", Title: "corp", Push: "full"}},
 	}
 	if d := cmp.Diff(want.PublicURL+fmt.Sprintf("%#v", want.Listen), c.PublicURL+fmt.Sprintf("%#v", c.Listen)); d != "" {
 		t.Error(d)

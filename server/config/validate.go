@@ -50,6 +50,7 @@ func (c Config) Validate() Faults {
 	c.Push.FCM.validate(&f)
 	c.Push.APNs.validate(&f)
 	c.Apps.validate(&f)
+	c.Retention.validate(&f)
 	oneOf(&f, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(&f, "log.format", c.Log.Format, "json", "text")
 	c.validateOPs(&f)

@@ -132,7 +132,7 @@ func decisionDetail(d *approval.Decision) map[string]string {
 // device that is revoked get none, whatever the caller had read before.
 func (db *DB) SaveChallenge(ctx context.Context, c approval.Challenge) error {
 	return db.inTx(ctx, func(t *tx) error {
-		return t.thenMust(ctx, "save challenge", approval.ErrConflict, q(`
+		err := t.thenMust(ctx, "save challenge", approval.ErrConflict, q(`
 			INSERT INTO challenges (request_id, device_id, nonce, view, created_at)
 			SELECT r.id, d.id, $3, $4, CAST($5 AS BIGINT)
 			FROM requests r JOIN devices d ON d.user_id = r.user_id
@@ -140,6 +140,10 @@ func (db *DB) SaveChallenge(ctx context.Context, c approval.Challenge) error {
 			ON CONFLICT (request_id, device_id) DO UPDATE
 			SET nonce = excluded.nonce, view = excluded.view, created_at = excluded.created_at`,
 			c.Request, c.Device, c.Nonce, c.View, micros(c.CreatedAt)))
+		if err != nil {
+			return err
+		}
+		return t.auditView(ctx, c)
 	})
 }
 

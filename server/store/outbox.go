@@ -179,6 +179,11 @@ func (t *tx) finish(ctx context.Context, ends []outbox.End, lost []error) error 
 		if e.Job.Leads {
 			leaders = append(leaders, e)
 		}
+		if e.Job.Kind == "notify" {
+			if err := t.auditDelivery(ctx, e); err != nil {
+				return err
+			}
+		}
 		if e.Job.Kind != jobReport {
 			continue
 		}

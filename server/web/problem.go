@@ -87,6 +87,7 @@ var problems = []struct {
 	{approval.ErrEvidence, 422, "evidence_invalid", "The evidence does not hold."},
 	{device.ErrUnknownUser, 404, "user_not_found", "There is no such user."},
 	{device.ErrUserExists, 409, "user_exists", "There is such a user already."},
+	{device.ErrUserBusy, 409, "user_busy", "An OpenID Provider waits for an answer about this user; try again when it is over."},
 	{device.ErrHintTaken, 409, "hint_taken", "That hint names another user."},
 	{device.ErrDeviceNotFound, 404, "device_not_found", "There is no such device."},
 	{device.ErrEnrollmentNotFound, 404, "pairing_not_found", "There is no such pairing."},
