@@ -76,3 +76,8 @@ sbom: ## write bin/mitome.cdx.json, a CycloneDX list of what the program is made
 .PHONY: reproducible
 reproducible: ## build the commit twice and compare
 	@tools/reproducible.sh
+
+FUZZTIME ?= 1m
+.PHONY: fuzz
+fuzz: ## feed every parser made-up input for FUZZTIME=1m each; one line of figures for each
+	@FUZZTIME=$(FUZZTIME) tools/fuzz.sh

@@ -78,7 +78,7 @@ func (s *Sender) endpoint(a push.Address) (*url.URL, error) {
 		return nil, errEndpoint
 	}
 	u, err := url.Parse(target)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+	if err != nil || u.Hostname() == "" || u.User != nil || strings.Contains(target, "#") {
 		return nil, errEndpoint
 	}
 	ip, notIP := netip.ParseAddr(u.Hostname())

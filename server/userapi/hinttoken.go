@@ -23,7 +23,7 @@ func (h *Handler) mountCodes(api huma.API) {
 	web.Register(api, act(codes+"/challenge", "begin-codes", "Begin to show codes that say who stands at a till"), h.codeChallenge)
 	web.Register(api, act(codes+"/unlock", "unlock-codes", "Show codes for five minutes, by passkey"), h.unlockCodes)
 	next := created(codes, "next-code", "The next code; the one before stays good to its end")
-	next.Errors = []int{http.StatusForbidden}
+	next.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}
 	web.Register(api, next, h.nextCode)
 }
 

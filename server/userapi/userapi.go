@@ -91,11 +91,11 @@ type Sockets interface {
 func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	open := web.NewAPI(engine, group.Group("", h.claimant), "Mitome device API", h.Version)
 	secure(open.OpenAPI())
-	web.Register(open, created("/v1/pairings/claim", "claim-pairing", "Claim an offered pairing"), h.claim)
+	web.Register(open, tokenless(created("/v1/pairings/claim", "claim-pairing", "Claim an offered pairing")), h.claim)
 
 	door := web.ShareAPI(open, engine, group.Group("", h.atDoor))
-	web.Register(door, act("/v1/session/challenge", "begin-sign-in", "Begin to sign in by passkey"), h.beginUnlock)
-	web.Register(door, act("/v1/session", "sign-in", "Sign in by passkey"), h.unlock)
+	web.Register(door, tokenless(act("/v1/session/challenge", "begin-sign-in", "Begin to sign in by passkey")), h.beginUnlock)
+	web.Register(door, tokenless(act("/v1/session", "sign-in", "Sign in by passkey")), h.unlock)
 
 	web.Register(web.ShareAPI(open, engine, group.Group("", h.holder)), denyByCapability, h.denyBy)
 
@@ -183,4 +183,11 @@ func (h *Handler) jwks(c *gin.Context) error {
 	c.Header("Cache-Control", "public, max-age=300")
 	c.Data(http.StatusOK, "application/jwk-set+json", keys)
 	return nil
+}
+
+// tokenless is op for those who have no session yet; the document must not say
+// that they need one.
+func tokenless(op huma.Operation) huma.Operation {
+	op.Security = []map[string][]string{}
+	return op
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -36,7 +37,15 @@ var assertionAlgs = []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256
 
 // assertionTypes are the typ headers of an assertion; a token that was made for
 // something else says so there.
-var assertionTypes = map[any]bool{nil: true, "": true, "JWT": true, "client-authentication+jwt": true}
+var assertionTypes = []string{"", "JWT", "client-authentication+jwt"}
+
+// typed reports whether an assertion may have this typ, which is nil where there
+// is none. It is the caller's, and of any type of JSON, so it is no key of a map:
+// a list as one would be a panic.
+func typed(typ any) bool {
+	s, ok := typ.(string)
+	return typ == nil || ok && slices.Contains(assertionTypes, s)
+}
 
 // signers are the keys by which an OP may sign.
 type signers interface {
@@ -91,7 +100,7 @@ func (a *Adapter) byAssertion(ctx context.Context, bearer string) (Identity, err
 		return no("neither an API key nor a JWT that is signed as it must be")
 	}
 	head := sig.Signatures[0].Protected
-	if !assertionTypes[head.ExtraHeaders[jose.HeaderType]] {
+	if !typed(head.ExtraHeaders[jose.HeaderType]) {
 		return no("typ says that the JWT is for something else")
 	}
 	key, ok := a.signers.Key(ctx, head.KeyID)

@@ -197,6 +197,8 @@ func TestForgedAssertions(t *testing.T) {
 		"a key that it brings":      signed(t, jose.ES256, stranger, "", good, with{"jwk": jose.JSONWebKey{Key: stranger.Public()}}),
 		"an access token":           signed(t, jose.ES256, ec, "ec", good, with{"typ": "at+jwt"}),
 		"typ that is no text":       signed(t, jose.ES256, ec, "ec", good, with{"typ": 7}),
+		"typ that is a list":        signed(t, jose.ES256, ec, "ec", good, with{"typ": []string{"JWT"}}),
+		"typ that is a table":       signed(t, jose.ES256, ec, "ec", good, with{"typ": map[string]any{}}),
 		"a signature cut off":       parts[0] + "." + parts[1] + ".",
 		"other claims put in":       parts[0] + "." + strings.Split(unsigned(claims(nil)), ".")[1] + "." + parts[2],
 		"JSON in place of compact":  `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,

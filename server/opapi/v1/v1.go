@@ -100,6 +100,9 @@ func operation(method, path, id, summary string) huma.Operation {
 	default:
 		op.Errors = append(op.Errors, http.StatusNotFound)
 	}
+	if method == http.MethodPost && id != "cancel-request" { // those have a body
+		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
 	return web.CIBA(op)
 }
 
