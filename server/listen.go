@@ -23,7 +23,7 @@ import (
 type Listener struct {
 	Name     string // for the log and metrics
 	Address  string // host:port, or unix:/path
-	CertFile string // both empty: no TLS
+	CertFile string // both empty: no TLS; renewed files are taken without a restart
 	KeyFile  string
 	Handler  http.Handler
 
@@ -79,26 +79,11 @@ func openAll(base context.Context, ls []Listener, log *slog.Logger) ([]*opened, 
 }
 
 func (l Listener) open(base context.Context, log *slog.Logger) (*opened, error) {
-	quiet := &silent{}
-	srv := &http.Server{
-		Handler: l.Handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog:    slog.NewLogLogger(log.With("listener", l.Name).Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context { return base },
-		ConnContext: withPeer, ConnState: quiet.note,
-	}
-	if l.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(l.CertFile, l.KeyFile)
-		if err != nil {
-			return nil, err
-		}
-		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-		if l.Clients != nil {
-			srv.TLSConfig.ClientAuth, srv.TLSConfig.ClientCAs = tls.RequestClientCert, l.Clients.CAs
-		}
+	srv, quiet, err := l.server(base, log)
+	if err != nil {
+		return nil, err
 	}
 	var n net.Listener
-	var err error
 	if path, ok := strings.CutPrefix(l.Address, "unix:"); ok {
 		n, err = listenUnix(path)
 	} else {
@@ -108,6 +93,30 @@ func (l Listener) open(base context.Context, log *slog.Logger) (*opened, error) 
 		return nil, err
 	}
 	return &opened{l, n, srv, quiet}, nil
+}
+
+// server is what answers on the listener, within the bounds of a call.
+func (l Listener) server(base context.Context, log *slog.Logger) (*http.Server, *silent, error) {
+	quiet := &silent{}
+	srv := &http.Server{
+		Handler: l.Handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:    slog.NewLogLogger(log.With("listener", l.Name).Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return base },
+		ConnContext: withPeer, ConnState: quiet.note,
+	}
+	if l.CertFile == "" {
+		return srv, quiet, nil
+	}
+	cert := &certificate{certFile: l.CertFile, keyFile: l.KeyFile, log: log.With("listener", l.Name), now: time.Now}
+	if err := cert.load(); err != nil {
+		return nil, nil, err
+	}
+	srv.TLSConfig = &tls.Config{GetCertificate: cert.current, MinVersion: tls.VersionTLS12}
+	if l.Clients != nil {
+		srv.TLSConfig.ClientAuth, srv.TLSConfig.ClientCAs = tls.RequestClientCert, l.Clients.CAs
+	}
+	return srv, quiet, nil
 }
 
 // serve answers until the server is shut down.

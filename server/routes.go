@@ -170,6 +170,7 @@ type Routers struct {
 	Metrics *Metrics
 	Log     *slog.Logger
 	Trusted []string // proxies whose X-Forwarded-For is believed
+	OnlyTLS bool     // browsers come by https, here or by a proxy
 }
 
 // Build returns the router of each listener by its name. It returns an error if
@@ -200,6 +201,9 @@ func (r Routers) Build() (map[string]*gin.Engine, error) {
 }
 
 func (r Routers) mountDevices(e *gin.Engine) error {
+	if r.OnlyTLS {
+		e.Use(web.OnlyTLS)
+	}
 	r.SignIn.Mount(e)
 	r.Pages.Mount(e)
 	r.Links.Mount(e)

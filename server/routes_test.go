@@ -83,7 +83,7 @@ func guarded(t *testing.T) map[string]*gin.Engine {
 		OPAPI:  &v1.Handler{},
 		OPs:    &opapi.Handler{Adapters: map[string]op.Adapter{"corp": strangers{}}, Acks: &op.Acks{}, Log: quiet},
 		Admin:  &adminapi.API{Guard: &adminapi.Guard{}, Now: time.Now},
-		Health: &Health{}, Metrics: NewMetrics("test"), Log: quiet,
+		Health: &Health{}, Metrics: NewMetrics("test"), Log: quiet, OnlyTLS: true,
 	}.Build()
 	if err != nil {
 		t.Fatal(err)

@@ -129,7 +129,12 @@ func (x *examination) faulty(key string) bool {
 func (x *examination) keys() {
 	const check = "keys"
 	path := x.config.KeysFile
-	r, err := seal.Load(path)
+	f, err := keyFile(path, x.config.KeysWrapFile)
+	if err != nil {
+		x.report.Fault(check, "The key under which %s is encrypted cannot be used: %s Mind keys_wrap_file, and who may read it.", path, sentence(err))
+		return
+	}
+	r, err := f.Load()
 	switch {
 	case err == nil:
 		x.ring = r
@@ -146,6 +151,8 @@ func (x *examination) keys() {
 		x.report.Fault(check, "This user may not read %s; run doctor as the user that runs mitome serve, and give the file to that one (chown).", path)
 	case errors.Is(err, seal.ErrKeyFileMode):
 		x.report.Fault(check, "Others than its owner may read %s, and Mitome does not start with it; chmod 600 it.", path)
+	case errors.Is(err, seal.ErrKeyWrap):
+		x.report.Fault(check, "%s Mind keys_wrap_file, or run mitome keys wrap.", sentence(err))
 	default:
 		x.report.Fault(check, "%s Restore the copy of it.", sentence(err))
 	}

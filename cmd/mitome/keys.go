@@ -19,6 +19,7 @@ type keysCmd struct {
 	Rotate keysRotate `cmd:"" help:"Make new current keys; the old ones stay for what they made."`
 	Reseal keysReseal `cmd:"" help:"Seal everything anew under the current key, so that old keys can be dropped."`
 	Drop   keysDrop   `cmd:"" help:"Forget an old key for ever. Refused while something needs it."`
+	Wrap   keysWrap   `cmd:"" help:"Write the key file anew as keys_wrap_file says: encrypted under the key there, or plain without one."`
 	Public keysPublic `cmd:"" help:"Print the public keys of evidence (JWKS), as the server publishes them."`
 	VAPID  keysVAPID  `cmd:"" name:"vapid" help:"The key of Web Push."`
 }
@@ -31,9 +32,37 @@ type (
 	keysPublic struct{}
 )
 
+// keyFile is where the keys are. Another holder of wrapping keys, such as a key
+// management service, is chosen here.
+func keyFile(path, wrap string) (seal.KeyFile, error) {
+	f := seal.KeyFile{Path: path}
+	if wrap == "" {
+		return f, nil
+	}
+	w, err := seal.OpenFileWrapper(wrap)
+	if err != nil {
+		return f, err
+	}
+	f.Wrapper = w
+	return f, nil
+}
+
+// saveKeys writes the keys where they are.
+func saveKeys(c config.Config, r *seal.Ring) error {
+	f, err := keyFile(c.KeysFile, c.KeysWrapFile)
+	if err != nil {
+		return err
+	}
+	return f.Save(r)
+}
+
 // ring loads the keys, and says what to do if there are none yet.
 func ring(c config.Config) (*seal.Ring, error) {
-	r, err := seal.Load(c.KeysFile)
+	f, err := keyFile(c.KeysFile, c.KeysWrapFile)
+	if err != nil {
+		return nil, err
+	}
+	r, err := f.Load()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no key file at %s yet; run mitome keys init", c.KeysFile)
 	}
@@ -55,7 +84,7 @@ func (keysInit) Run(a *app) error {
 	if err := os.MkdirAll(filepath.Dir(c.KeysFile), 0o700); err != nil {
 		return err
 	}
-	if err := seal.New().Save(c.KeysFile); err != nil {
+	if err := saveKeys(c, seal.New()); err != nil {
 		return err
 	}
 	a.say("Wrote %s. Keep a copy in a safe place, apart from backups of the database.", c.KeysFile)
@@ -71,10 +100,40 @@ func completeKeys(a *app, c config.Config) error {
 	if !r.Complete() {
 		return fmt.Errorf("%s exists already; a new file would make the database unreadable", c.KeysFile)
 	}
-	if err := r.Save(c.KeysFile); err != nil {
+	if err := saveKeys(c, r); err != nil {
 		return err
 	}
 	a.say("Added the key of Web Push to %s; the other keys are as they were. Give the file to every node and restart them, and keep a copy.", c.KeysFile)
+	return nil
+}
+
+type keysWrap struct {
+	From string `placeholder:"FILE" help:"The wrapping key that the file is encrypted under now; without it the file is plain."`
+}
+
+// Run reads the key file as it is and writes it as it is to be. The keys in it
+// stay the same, so no node needs to restart for it.
+func (k keysWrap) Run(a *app) error {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	now, err := keyFile(c.KeysFile, k.From)
+	if err != nil {
+		return err
+	}
+	r, err := now.Load()
+	if err != nil {
+		return err
+	}
+	if err := saveKeys(c, r); err != nil {
+		return err
+	}
+	if c.KeysWrapFile == "" {
+		a.say("%s is plain now.", c.KeysFile)
+		return nil
+	}
+	a.say("%s is encrypted under the key in %s. Keep copies of both, apart; plain copies of the first are as good as it was.", c.KeysFile, c.KeysWrapFile)
 	return nil
 }
 
@@ -125,7 +184,7 @@ func (keysRotate) Run(a *app) error {
 		return err
 	}
 	r.Rotate()
-	if err := r.Save(c.KeysFile); err != nil {
+	if err := saveKeys(c, r); err != nil {
 		return err
 	}
 	a.say("New keys are current in %s. Give the file to every node and restart them, then run mitome keys reseal.", c.KeysFile)
@@ -172,7 +231,7 @@ func (keysVAPIDReplace) Run(a *app) error {
 		return err
 	}
 	r.ReplaceWebPush(time.Now())
-	if err := r.Save(c.KeysFile); err != nil {
+	if err := saveKeys(c, r); err != nil {
 		return err
 	}
 	a.say("Web Push has a new key in %s. Give the file to every node and restart them now. Each browser is notified again once it has opened Mitome.", c.KeysFile)
@@ -200,7 +259,7 @@ func (k keysDrop) Run(a *app) error {
 	if err := r.Drop(k.Key); err != nil {
 		return err
 	}
-	if err := r.Save(c.KeysFile); err != nil {
+	if err := saveKeys(c, r); err != nil {
 		return err
 	}
 	a.say("Key %s is forgotten.", k.Key)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mitome-ciba/mitome/approval"
@@ -304,7 +305,7 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 			Users: n.people, UserCodes: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db, Erasure: n.people,
 			OPs: n.ops(), PublicURL: n.config.PublicURL, Guard: guard, Now: time.Now, Version: version(),
 		},
-		Health: health, Metrics: n.metrics, Log: n.log, Trusted: n.config.TrustedProxies,
+		Health: health, Metrics: n.metrics, Log: n.log, Trusted: n.config.TrustedProxies, OnlyTLS: strings.HasPrefix(n.config.PublicURL, "https://"),
 	}.Build()
 	if err != nil {
 		return nil, err

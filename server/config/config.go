@@ -32,6 +32,7 @@ type Config struct {
 	RPName         string    `koanf:"rp_name" desc:"Name that phones show for the passkeys." default:"Mitome"`
 	DataDir        string    `koanf:"data_dir" desc:"Folder for the SQLite database, the keys and the admin socket." default:"/var/lib/mitome"`
 	KeysFile       string    `koanf:"keys_file" desc:"Keys for sealing and signing, made by mitome keys init." derived:"keys.json in data_dir"`
+	KeysWrapFile   string    `koanf:"keys_wrap_file" desc:"File with 32 random bytes in base64, readable by its owner alone, under which keys_file is encrypted; keep it where the backups of keys_file do not go. mitome keys wrap encrypts a file that is there." derived:"keys_file is not encrypted"`
 	TemplatesDir   string    `koanf:"templates_dir" desc:"Folder of files (.yaml, .yml, .json) that say how details of requests are shown, for every connection. They go before the built-in ones; docs/templates.md." derived:"the built-in ones alone"`
 	TrustedProxies []string  `koanf:"trusted_proxies" desc:"Addresses or networks (CIDR) of reverse proxies whose X-Forwarded-For is believed. In the environment separated by commas." derived:"none"`
 	Listen         Listen    `koanf:"listen"`

@@ -32,26 +32,34 @@ const (
 	maxFile     = 1 << 20
 )
 
-// Load reads a key file. It returns ErrKeyFileMode if anybody but the owner may
-// read it, fs.ErrNotExist if it is not there, and ErrKeyFile if it makes no
-// sense; the text of that names the fault and quotes nothing.
-func Load(path string) (*Ring, error) {
+// Load reads a key file that is not wrapped. It returns ErrKeyFileMode if
+// anybody but the owner may read it, fs.ErrNotExist if it is not there, and
+// ErrKeyFile if it makes no sense; the text of that names the fault and quotes
+// nothing.
+func Load(path string) (*Ring, error) { return KeyFile{Path: path}.Load() }
+
+// Save is KeyFile.Save for a file that is not wrapped.
+func (r *Ring) Save(path string) error { return KeyFile{Path: path}.Save(r) }
+
+// readPrivate reads a file that its owner alone may read.
+func readPrivate(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("load keys: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat() // of what is open, not of the name: the name could be changed between
 	if err != nil {
-		return nil, fmt.Errorf("load keys: %w", err)
+		return nil, err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%w: %s has mode %04o, want 0600", ErrKeyFileMode, path, info.Mode().Perm())
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return nil, fmt.Errorf("load keys: %w", err)
-	}
+	return io.ReadAll(io.LimitReader(f, maxFile))
+}
+
+// parse reads the keys themselves.
+func parse(b []byte, path string) (*Ring, error) {
 	var in file
 	if err := json.Unmarshal(b, &in); err != nil {
 		// The decoder's own words may quote the file, so they are not passed on.
@@ -119,23 +127,15 @@ func (s signers) check() error {
 	return nil
 }
 
-// Save writes the key file, readable by its owner alone. It appears as a whole
-// or not at all: half a key file is a database lost.
-func (r *Ring) Save(path string) error {
+// marshal writes the keys themselves.
+func (r *Ring) marshal() ([]byte, error) {
 	r.mu.RLock()
+	defer r.mu.RUnlock()
 	out := file{fileVersion, r.seal, r.code, r.lookup, r.sign, r.push, r.pushSince}
 	if out.Sign.Retired == nil {
 		out.Sign.Retired = []jose.JSONWebKey{}
 	}
-	b, err := json.MarshalIndent(out, "", "  ")
-	r.mu.RUnlock()
-	if err != nil {
-		return fmt.Errorf("save keys: %w", err)
-	}
-	if err := replace(path, append(b, '\n')); err != nil {
-		return fmt.Errorf("save keys: %w", err)
-	}
-	return nil
+	return json.MarshalIndent(out, "", "  ")
 }
 
 // replace puts b at path by way of a synced temporary file beside it.

@@ -8,10 +8,10 @@
 // copied into another row does not open, so whoever can write the database
 // still cannot have an OP told another request's handle.
 //
-// The key file holds the keys themselves. A key management service belongs in
-// front of [Load], where it would unwrap the file; behind [Ring.Seal] it would
-// add a network call to every row. Who uses the ring declares the few methods it
-// needs, so another holder of keys can take its place.
+// A key management service is a [Wrapper]: it unwraps the key file when the
+// program starts. Behind [Ring.Seal] it would add a network call to every row.
+// Who uses the ring declares the few methods it needs, so another holder of keys
+// can take its place.
 package seal
 
 import (
@@ -29,6 +29,7 @@ import (
 var (
 	ErrKeyFile     = errors.New("seal: key file cannot be used")
 	ErrKeyFileMode = errors.New("seal: key file may be read by others")
+	ErrKeyWrap     = errors.New("seal: key file is wrapped otherwise")
 	ErrKeyUnknown  = errors.New("seal: no key of that id")
 	ErrKeyCurrent  = errors.New("seal: key is in use")
 	ErrKeyMismatch = errors.New("seal: sealed value does not open")

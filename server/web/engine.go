@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 
 	"github.com/gin-gonic/gin"
@@ -26,10 +27,34 @@ func NewEngine(log *slog.Logger, trusted []string) (*gin.Engine, error) {
 	if err := e.SetTrustedProxies(trusted); err != nil {
 		return nil, fmt.Errorf("trusted proxies: %w", err)
 	}
-	e.Use(Log(log), Recover(log), Headers())
+	// Gin would also believe X-Real-IP, which a proxy that sets the other header
+	// passes on as the caller wrote it.
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	e.Use(Log(log), Recover(log), Headers(), bounded)
 	e.NoRoute(func(c *gin.Context) { Fail(c, ErrNotFound) })
 	e.NoMethod(func(c *gin.Context) { Fail(c, ErrMethod) })
 	return e, nil
+}
+
+// backstop is the most that any route can read of a body, whatever it does: twice
+// what the largest of them takes, so that each can still say itself that a body
+// is too large.
+const backstop = 2 * MaxBody
+
+// bounded holds every body under the backstop.
+func bounded(c *gin.Context) {
+	if c.Request.Body != nil {
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, backstop)
+	}
+	c.Next()
+}
+
+// OnlyTLS tells browsers to come by TLS alone for a year, whatever a link says;
+// those who came without it do not believe it (RFC 6797 §8.1). It names no
+// subdomains: they may not be ours.
+func OnlyTLS(c *gin.Context) {
+	c.Header("Strict-Transport-Security", "max-age=31536000")
+	c.Next()
 }
 
 // Headers sets what every answer of an API carries. A page that needs more sets

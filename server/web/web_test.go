@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -219,6 +220,20 @@ func TestIP(t *testing.T) {
 		if w.Body.String() != want {
 			t.Errorf("trusted %q: got %s, want %s", trusted, w.Body, want)
 		}
+		forged := httptest.NewRequest("GET", "/ip", nil)
+		forged.Header.Set("X-Real-IP", "203.0.113.7")
+		w = httptest.NewRecorder()
+		h.ServeHTTP(w, forged)
+		if w.Body.String() != "192.0.2.1" {
+			t.Errorf("trusted %q: got %s by X-Real-IP, which no proxy of ours sets", trusted, w.Body)
+		}
+		appended := httptest.NewRequest("GET", "/ip", nil)
+		appended.Header["X-Forwarded-For"] = []string{"198.51.100.9, 198.51.100.8", "203.0.113.7"} // the caller's, and the proxy's
+		w = httptest.NewRecorder()
+		h.ServeHTTP(w, appended)
+		if w.Body.String() != want {
+			t.Errorf("trusted %q: got %s, want %s, which the proxy itself saw", trusted, w.Body, want)
+		}
 	}
 	if _, err := web.NewEngine(slog.New(slog.DiscardHandler), []string{"not an address"}); err == nil {
 		t.Error("a proxy that is no address was taken")
@@ -240,5 +255,18 @@ func TestRoutineCalls(t *testing.T) {
 	ask()
 	if !strings.Contains(out.String(), `"status":503`) {
 		t.Errorf("not logged: %s", out)
+	}
+}
+
+// TestBackstop: a route that reads without a bound of its own is stopped.
+func TestBackstop(t *testing.T) {
+	h, _ := listener(t)
+	var read int64
+	var err error
+	h.(*gin.Engine).POST("/careless", func(c *gin.Context) { read, err = io.Copy(io.Discard, c.Request.Body) })
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/careless", strings.NewReader(strings.Repeat("x", 10*web.MaxBody))))
+	var tooLarge *http.MaxBytesError
+	if !errors.As(err, &tooLarge) || read > 2*web.MaxBody {
+		t.Errorf("%d bytes were read, %v", read, err)
 	}
 }
