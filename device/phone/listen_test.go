@@ -40,7 +40,15 @@ type listening struct {
 
 func (f *fake) listen(p *phone.Phone) *listening {
 	l := &listening{t: f.t, phone: p, heard: make(chan string, 64), ended: make(chan error, 1)}
-	go func() { l.ended <- p.Listen(ear{l.heard}) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.ended <- p.Listen(ear{l.heard})
+	}()
+	f.t.Cleanup(func() { // it keeps tickets among its keys: both end before their folder does
+		p.Close()
+		<-done
+	})
 	return l
 }
 
