@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,8 @@ const (
 	// an attempt ended: a job whose lease lapses meanwhile is done twice.
 	DefaultLease   = 60 * time.Second
 	DefaultTimeout = 20 * time.Second
+	// mostWaiting is how many attempts that only wait hold no place.
+	mostWaiting = 4096
 	// poll is how often the queue is asked without being told to: leases that
 	// lapsed, and wake-ups that were lost, wait no longer.
 	poll = time.Second
@@ -37,10 +40,11 @@ type Worker struct {
 	// Observe, if set, is told of each attempt, for metrics.
 	Observe func(j Job, r Result, took time.Duration)
 
-	Concurrency    int // attempts at once
+	Concurrency    int // attempts at once, besides those that only wait
 	Lease, Timeout time.Duration
 
-	ends writer
+	ends    writer
+	waiting atomic.Int64
 }
 
 // Backoff is how long to wait after the given number of failed attempts: 1, 2,
@@ -78,12 +82,13 @@ func (w *Worker) Run(ctx context.Context) error {
 		jobs, err := w.claim(ctx, free)
 		for _, j := range jobs {
 			slots <- struct{}{}
+			release := sync.OnceFunc(func() { <-slots; notify(freed) })
 			inHand.Go(func() {
+				ctx, ended := w.waits(ctx, release)
 				if again := w.attempt(ctx, j); again {
 					notify(delayed)
 				}
-				<-slots
-				notify(freed)
+				ended()
 			})
 		}
 		wait, more := poll, (<-chan struct{})(nil)
@@ -220,6 +225,40 @@ func (w *Worker) carryOut(ctx context.Context, j Job) Result {
 	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
 	return handle(ctx, j, func(ctx context.Context) error { return w.Queue.MarkSending(ctx, j) })
+}
+
+// waitsKey is where a handler's context has what Waits calls.
+type waitsKey struct{}
+
+// Waits is for a handler that from now on only waits for an answer that may never
+// come. It gives its place to another: else a few phones that sleep would keep an
+// OP from hearing of a decision. Once is enough.
+func Waits(ctx context.Context) {
+	if give, ok := ctx.Value(waitsKey{}).(func()); ok {
+		give()
+	}
+}
+
+// waits returns an attempt's context, from which [Waits] gives up its place
+// unless too many have done that, and what to call when it has ended.
+func (w *Worker) waits(ctx context.Context, release func()) (attempt context.Context, ended func()) {
+	waiting := false
+	give := func() {
+		switch {
+		case waiting:
+		case w.waiting.Add(1) > mostWaiting:
+			w.waiting.Add(-1)
+		default:
+			waiting = true
+			release()
+		}
+	}
+	return context.WithValue(ctx, waitsKey{}, give), func() {
+		if waiting {
+			w.waiting.Add(-1)
+		}
+		release()
+	}
 }
 
 // record writes down how j's attempt ended. While the lease lasts it insists: an

@@ -168,6 +168,28 @@ func TestWorkerRetries(t *testing.T) {
 	}
 }
 
+// TestWorkerWaitingHoldsNoPlace: phones that sleep must not keep an OP from
+// hearing of a decision.
+func TestWorkerWaitingHoldsNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, storetest.SQLite(t), func(ctx context.Context, _ outbox.Job, _ func(context.Context) error) outbox.Result {
+			outbox.Waits(ctx)
+			outbox.Waits(ctx) // twice is once
+			time.Sleep(time.Second)
+			return outbox.Result{Outcome: outbox.Done}
+		})
+		r.Concurrency = 3
+		queue(t, r.db, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+		stop := r.run()
+		time.Sleep(900 * time.Millisecond)
+		if n := r.count(); n != 10 {
+			t.Errorf("%d of 10 jobs have begun while all of them wait", n)
+		}
+		stop() // which waits for them
+		r.wantNone()
+	})
+}
+
 // near allows for the few milliseconds by which the worker rounds its sleep.
 func near(a, b time.Duration) bool { return a >= b && a-b < 50*time.Millisecond }
 
