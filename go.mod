@@ -21,7 +21,9 @@ require (
 	github.com/knadh/koanf/v2 v2.4.1 // configuration from several sources, with few dependencies of its own
 	github.com/luikyv/go-oidc v0.23.0 // the demo's OP: CIBA in all three modes; pinned, its API is renamed often
 	github.com/makiuchi-d/gozxing v0.1.1 // the demo's kiosk: reads the QR code in a picture
+	github.com/maxmind/mmdbwriter v1.2.0 // tests: small files of places, in MaxMind's format
 	github.com/nicksnyder/go-i18n/v2 v2.7.0 // catalogues of what a user reads
+	github.com/oschwald/maxminddb-golang/v2 v2.9.0 // where an address is, from the operator's own file
 	github.com/pressly/goose/v3 v3.28.0 // migrations, one set for both databases
 	github.com/prometheus/client_golang v1.25.0 // metrics
 	github.com/rivo/uniseg v0.4.7 // grapheme clusters: how long a text is to a person
@@ -30,9 +32,9 @@ require (
 	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1 // decisions to OPs of our own API, signed
 	go.uber.org/goleak v1.3.0 // tests: goroutines that stay behind
 	go.yaml.in/yaml/v3 v3.0.5 // templates: YAML with the line of each fault; koanf reads with it too
-	golang.org/x/net v0.60.0 // public suffixes: what would be a link
-	golang.org/x/oauth2 v0.37.0 // the code flow of that, with PKCE
 	golang.org/x/crypto v0.58.0 // argon2id, for a secret as short as a user's own code
+	golang.org/x/net v0.61.0 // public suffixes: what would be a link
+	golang.org/x/oauth2 v0.37.0 // the code flow of that, with PKCE
 	golang.org/x/sync v0.24.0 // errgroup: what lives and falls together
 	golang.org/x/sys v0.49.0 // who is at the other end of a Unix socket
 	golang.org/x/text v0.43.0 // NFC, NFKC, language matching
@@ -137,8 +139,9 @@ require (
 	go.opentelemetry.io/otel/sdk/metric v1.46.0 // indirect
 	go.opentelemetry.io/otel/trace v1.46.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
+	go4.org/netipx v0.0.0-20231129151722-fdeea329fbba // indirect
 	golang.org/x/arch v0.25.0 // indirect
-	golang.org/x/tools v0.51.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect
 	google.golang.org/appengine/v2 v2.0.6 // indirect
 	google.golang.org/genproto v0.0.0-20260128011058-8636f8732409 // indirect

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mitome-ciba/mitome/device"
 )
@@ -15,8 +16,8 @@ import (
 // request that it made the first time, with a nil error; one that comes under
 // the reference of another is ErrRefReused, one whose time is over ErrExpired.
 //
-// It returns ErrUnknownUser, ErrBindingMessage, ErrACR, ErrNoCode or ErrCodeShape
-// for an ask that cannot be put to anybody. Where a.ReportsRefusals, such an ask
+// It returns ErrUnknownUser, ErrBindingMessage, ErrACR, ErrScope, ErrNoCode or
+// ErrCodeShape for an ask that cannot be put to anybody. Where a.ReportsRefusals, such an ask
 // is stored as a request that is denied already, and its error is nil.
 func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, error) {
 	if a.Ref == "" { // else all asks without one would be repetitions of the first
@@ -28,10 +29,17 @@ func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, 
 	}
 	adm, refusal := s.Policy.Admit(a)
 	user, devices, err := s.addressee(ctx, a, by)
+	standing, barred := s.askable(ctx, user.ID, a, by)
+	if err == nil {
+		err = barred
+	}
+	if !s.passes(a) { // after all was read: it must not be quicker than a stranger's
+		err = a.unknown()
+	}
 	if err != nil { // before a refusal by policy: a stranger learns nothing of the user from it
 		refusal = err
 	}
-	if a.byCode() && len(devices) == 1 {
+	if a.ByCode() && len(devices) == 1 {
 		r.OnlyDevice = devices[0].ID
 	}
 	r.UserID, r.BindingMessage = user.ID, adm.BindingMessage
@@ -39,7 +47,7 @@ func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, 
 		r.Code, refusal = newCode(s.Codes, r.ID, adm.CodeSource, adm.Code)
 	}
 	if refusal == nil {
-		refusal = s.reachable(ctx, r, devices)
+		devices, refusal = s.able(ctx, r, devices)
 	}
 	effects := s.fanOut(r, []Effect{Notify{}}, devices)
 	if refusal != nil && !a.ReportsRefusals {
@@ -50,7 +58,7 @@ func (s *Service) Accept(ctx context.Context, a Ask, by device.Actor) (Request, 
 			return Request{}, refusal
 		}
 	}
-	return s.create(ctx, r, effects, by)
+	return s.create(ctx, r, effects, by, standing)
 }
 
 // refused is the answer to an ask that is refused and of which nothing is stored.
@@ -75,14 +83,27 @@ func (s *Service) newRequest(a Ask) Request {
 		ID: a.ID, OP: a.OP, RefHash: ref[:], Fingerprint: s.Codes.Lookup("request body", string(a.Body)), Handle: a.Handle,
 		ClientID: a.ClientID, ClientName: a.ClientName, Scope: a.Scope,
 		ACRValues: a.ACRValues, Context: showable(a.Context),
-		State: Pending, CreatedAt: now, ExpiresAt: a.ExpiresAt, ReportAfter: now.Add(a.Guard),
+		State: Pending, CreatedAt: now, ExpiresAt: a.end(now), ReportAfter: now.Add(a.Guard),
 	}
+}
+
+// LongestLife is how long a user has at most to answer, whatever the OP says: the
+// older a question, the likelier that somebody else comes by (NIST SP 800-63B-4
+// §3.1.3.2, ASVS 6.5.5).
+const LongestLife = 10 * time.Minute
+
+// end is when a's request is over.
+func (a Ask) end(now time.Time) time.Time {
+	if end := now.Add(LongestLife); a.ExpiresAt.After(end) {
+		return end
+	}
+	return a.ExpiresAt
 }
 
 // addressee finds who is meant and her devices that may decide. A user without
 // one is unknown, after the same two reads as one who is not there at all.
 func (s *Service) addressee(ctx context.Context, a Ask, by device.Actor) (device.User, []device.Device, error) {
-	if a.byCode() {
+	if a.ByCode() {
 		return s.shower(ctx, a, by)
 	}
 	sub := a.Subject
@@ -107,29 +128,6 @@ func (s *Service) addressee(ctx context.Context, a Ask, by device.Actor) (device
 	return u, able, nil
 }
 
-// reachable returns ErrACR if no passkey on these devices could reach what r asks
-// for: whether one may be synced is known since it was made, so nobody need be
-// asked in vain.
-func (s *Service) reachable(ctx context.Context, r Request, devices []device.Device) error {
-	if len(r.ACRValues) == 0 {
-		return nil
-	}
-	best := Ceremony{UserVerified: true, BackupEligible: true, UserCode: r.Code.Source != NoCode}
-	for _, d := range devices {
-		passkeys, err := s.Passkeys.CredentialsOf(ctx, d.ID)
-		if err != nil {
-			return fmt.Errorf("find passkeys: %w", err)
-		}
-		for _, c := range passkeys {
-			best.BackupEligible = best.BackupEligible && c.BackupEligible
-		}
-	}
-	if !s.Policy.Grade(r, best).Met {
-		return ErrACR
-	}
-	return nil
-}
-
 // refuse returns r as denied from the start, for the reason that err stands for.
 // It keeps neither who was meant nor what was said: nobody will be shown it.
 func refuse(r Request, err error) (Request, []Effect, error) {
@@ -144,6 +142,8 @@ func refuse(r Request, err error) (Request, []Effect, error) {
 		reason = ReasonBindingMessage
 	case errors.Is(err, ErrACR):
 		reason = ReasonACR
+	case errors.Is(err, ErrScope):
+		reason = ReasonScope
 	case errors.Is(err, ErrNoCode):
 		reason = ReasonNoUserCode
 	case errors.Is(err, ErrCodeShape):
@@ -155,9 +155,13 @@ func refuse(r Request, err error) (Request, []Effect, error) {
 	return r, []Effect{Report{}}, err
 }
 
-// create stores r.
-func (s *Service) create(ctx context.Context, r Request, effects []Effect, by device.Actor) (Request, error) {
-	stored, err := s.Store.CreateRequest(ctx, r, effects, by)
+// create stores r, whose user stands at p; nil is that nothing limits it.
+func (s *Service) create(ctx context.Context, r Request, effects []Effect, by device.Actor, p *Prompts) (stored Request, err error) {
+	if r.State == Pending && p != nil {
+		stored, err = s.prompted(ctx, r, effects, by, *p)
+	} else {
+		stored, err = s.Store.CreateRequest(ctx, r, effects, by)
+	}
 	switch {
 	case errors.Is(err, ErrDuplicate):
 		return r.repeats(stored)

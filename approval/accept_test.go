@@ -347,3 +347,24 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		}
 	}
 }
+
+// TestNoRequestLivesLonger: whatever the OP says, a user has ten minutes at most,
+// and a yes after them is none.
+func TestNoRequestLivesLonger(t *testing.T) {
+	w := newWorld(t, policy.Rules{})
+	p := w.pair(t, w.user(t, "aiko"))
+	a := w.asks("aiko")
+	a.ExpiresAt = w.now.Add(time.Hour)
+	r := w.accept(t, a)
+	if got := r.ExpiresAt.Sub(w.now); got != 10*time.Minute {
+		t.Errorf("an hour was asked for: it lives for %v", got)
+	}
+	yes := w.signed(t, r.ID, p, "")
+	w.now = w.now.Add(10 * time.Minute)
+	_, err := w.Decide(t.Context(), yes)
+	is(t, "a yes after it", err, approval.ErrExpired)
+	short := w.asks("aiko")
+	if r := w.accept(t, short); !r.ExpiresAt.Equal(short.ExpiresAt) {
+		t.Errorf("a shorter time became %v", r.ExpiresAt)
+	}
+}

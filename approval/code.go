@@ -12,6 +12,11 @@ import (
 // 4(3)(b): at most five consecutive failures).
 const MaxCodeTries = 5
 
+// MaxCodeFailures is how many wrong codes in a row lock a user, over all requests
+// and with all the waiting, until an administrator unlocks her (NIST SP 800-63B-4
+// §3.2.2: no more than 100).
+const MaxCodeFailures = 100
+
 // CodeSource says where the code comes from that the user must type.
 type CodeSource string
 

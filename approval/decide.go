@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -33,14 +34,23 @@ type Shown struct {
 
 // Show returns one request to a device of its user; ErrNotFound to anybody else.
 func (s *Service) Show(ctx context.Context, id RequestID, w Who, locale string) (Shown, error) {
-	r, _, err := s.owned(ctx, id, w)
+	r, d, err := s.owned(ctx, id, w)
 	if err != nil {
 		return Shown{}, err
 	}
 	r.State = r.StateAt(s.Now())
-	view, err := s.Views.View(r, locale)
+	v := s.viewer(r, w, locale)
+	if r.State == Pending {
+		if v.Unfit, err = s.unfit(ctx, r, d); err != nil {
+			return Shown{}, err
+		}
+	}
+	view, err := s.Views.View(r, v)
 	if err != nil {
 		return Shown{}, fmt.Errorf("view of %s: %w", id, err)
+	}
+	if r.State == Pending && s.Witness != nil {
+		s.Witness.Saw(r, w.actor(d.ID), view)
 	}
 	return Shown{r, view}, nil
 }
@@ -65,7 +75,13 @@ func (s *Service) Challenge(ctx context.Context, id RequestID, w Who, locale str
 	if err := s.Views.Approvable(r); err != nil {
 		return ToSign{}, err
 	}
-	view, err := s.Views.View(r, locale)
+	if why, err := s.unfit(ctx, r, d); why != nil || err != nil {
+		return ToSign{}, cmp.Or(err, why)
+	}
+	if err := s.nearEnough(r, w); err != nil {
+		return ToSign{}, err
+	}
+	view, err := s.Views.View(r, s.viewer(r, w, locale))
 	if err != nil {
 		return ToSign{}, fmt.Errorf("view of %s: %w", id, err)
 	}
@@ -98,9 +114,9 @@ type Answer struct {
 	Request   RequestID
 	Who       Who
 	Verdict   Verdict
-	NotMe     bool   // a denial that says "I did not start this"
+	NotMe     bool   // a denial that says "I did not start this"; its consequences need the assertion
 	UserCode  string // what was typed, if the request asks for a code
-	Assertion []byte // PublicKeyCredential as JSON; approvals only
+	Assertion []byte // PublicKeyCredential as JSON; of an approval, or of a NotMe that is to have consequences
 
 	capable bool // by a capability, see [Service.DenyBy]
 }
@@ -130,10 +146,22 @@ func (s *Service) Decide(ctx context.Context, a Answer) (Request, error) {
 
 func (s *Service) deny(ctx context.Context, r Request, d device.Device, a Answer) (Request, error) {
 	dec := Decision{Verdict: Deny, Reason: ReasonUser, At: s.Now(), Device: d.ID, ByCapability: a.capable}
-	if a.NotMe {
+	by := Change{By: a.Who.actor(d.ID)}
+	if a.NotMe && !a.capable {
 		dec.Reason = ReasonNotMe
+		if disowned, err := s.disown(ctx, r, d, a); !errors.Is(err, errDenyOnly) {
+			return disowned, err
+		}
 	}
-	return s.apply(ctx, r, Answered{dec}, Change{By: a.Who.actor(d.ID)}, func(c *Change) (err error) {
+	return s.denied(ctx, r, d, dec, by)
+}
+
+// denied stores a denial, with what c says besides.
+func (s *Service) denied(ctx context.Context, r Request, d device.Device, dec Decision, c Change) (Request, error) {
+	return s.apply(ctx, r, Answered{dec}, c, func(c *Change) (err error) {
+		if c.Freeze != nil {
+			c.Effects = append(c.Effects, Signal{ToWebhook}, Signal{ToSET})
+		}
 		c.Evidence, err = s.evidence(ctx, c.Next, d, nil, nil)
 		return err
 	})
@@ -145,17 +173,29 @@ func (s *Service) approve(ctx context.Context, r Request, d device.Device, a Ans
 	if err := s.Views.Approvable(r); err != nil {
 		return r, err
 	}
+	if err := s.nearEnough(r, a.Who); err != nil {
+		return r, err
+	}
+	if err := s.endBarred(ctx, r); err != nil {
+		return r, err
+	}
 	ch, err := s.Challenges.Challenge(ctx, r.ID, d.ID) // first: a call out of turn costs no try
+	if err == nil {
+		err = s.unhurried(r, ch)
+	}
 	if err != nil {
 		return r, err
 	}
 	r, as, err := s.prove(ctx, r, ch, a)
+	if err == nil { // by the passkey that signed, and the rules of now; see package policy
+		err = s.Policy.Permits(r, r.ceremony(as))
+	}
 	if err != nil {
-		return r, err
+		return r, err // the request waits on: another device may be permitted
 	}
 	dec, met := s.grade(r, d, as)
 	use := as.Use()
-	r, err = s.apply(ctx, r, Answered{dec}, Change{By: by, Spend: &ch, Used: &use}, func(c *Change) (err error) {
+	r, err = s.apply(ctx, r, Answered{dec}, Change{By: by, Spend: &ch, Used: &use, Calms: met && s.limited(r.OP)}, func(c *Change) (err error) {
 		if met {
 			c.Evidence, err = s.evidence(ctx, c.Next, d, &ch, &as)
 		} else { // the user signed a yes; that it became a no is Mitome's word alone
@@ -182,6 +222,7 @@ func (s *Service) prove(ctx context.Context, r Request, ch Challenge, a Answer) 
 	}
 	as, err := s.Passkeys.VerifyAssertion(ctx, ch.Device, ch.Bytes(), a.Assertion)
 	if errors.Is(err, device.ErrPasskey) {
+		s.unproved(r, a.Who.actor(ch.Device), "approve")
 		return r, as, fmt.Errorf("%w: %w", ErrAssertion, err)
 	}
 	if err == nil && code {
@@ -190,21 +231,27 @@ func (s *Service) prove(ctx context.Context, r Request, ch Challenge, a Answer) 
 	return r, as, err
 }
 
+// unproved has written down that what by sent for r as its passkey's answer, in
+// order to act so, did not hold.
+func (s *Service) unproved(r Request, by device.Actor, act string) {
+	if s.Witness != nil {
+		s.Witness.Refused(device.Refusal{Act: act, Request: string(r.ID), User: r.UserID, Device: device.DeviceID(by.ID), By: by})
+	}
+}
+
 // grade turns a verified assertion into a decision. What was asked for and not
 // reached becomes a denial, because some OPs would assert it all the same.
 func (s *Service) grade(r Request, d device.Device, as device.Assertion) (Decision, bool) {
 	now := s.Now()
 	code := r.Code.Source != NoCode
-	g := s.Policy.Grade(r, Ceremony{
-		UserVerified: as.UserVerified, BackupEligible: as.Credential.BackupEligible,
-		BackedUp: as.BackedUp, UserCode: code,
-	})
+	g := s.Policy.Grade(r, r.ceremony(as))
 	if !g.Met {
 		return Decision{Verdict: Deny, Reason: ReasonACR, At: now, Device: d.ID}, false
 	}
 	dec := Decision{
 		Verdict: Approve, At: now, AuthTime: now, Device: d.ID, Credential: as.Credential.ID,
 		ACR: g.ACR, AMR: g.AMR, UserVerified: as.UserVerified, BackedUp: as.BackedUp,
+		Rules: g.Rules,
 	}
 	if code {
 		dec.UserCode = "verified"

@@ -377,3 +377,31 @@ func TestExpire(t *testing.T) {
 		t.Errorf("again: %d, %v", n, err)
 	}
 }
+
+// TestNoTwoChallengesAreAlike: a challenge that only depended on what is shown would
+// let an answer to one serve for the next, and WebAuthn §13.4.3 forbids it. A request
+// that looks like another, of the same device, has another; so has the same request
+// asked about again.
+func TestNoTwoChallengesAreAlike(t *testing.T) {
+	w := newWorld(t, policy.Rules{})
+	p := w.pair(t, w.user(t, "aiko"))
+	r := w.accept(t, w.asks("aiko"))
+	seen := map[string]bool{}
+	for range 4 {
+		c, err := w.Challenge(t.Context(), r.ID, who(p), "en")
+		fatal(t, err)
+		stored, err := w.db.Challenge(t.Context(), r.ID, p.ID)
+		fatal(t, err)
+		if len(stored.Nonce) != 32 || !bytes.Equal(stored.View, c.View) {
+			t.Fatalf("a nonce of %d bytes, over %s", len(stored.Nonce), stored.View)
+		}
+		seen[string(stored.Nonce)] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("%d different nonces of four", len(seen))
+	}
+	first := w.signed(t, r.ID, p, "")
+	_ = w.signed(t, r.ID, p, "")
+	_, err := w.Decide(t.Context(), first)
+	is(t, "the answer to the challenge before", err, approval.ErrAssertion)
+}

@@ -1,8 +1,10 @@
 package approval
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mitome-ciba/mitome/device"
@@ -13,6 +15,27 @@ type Evidence struct {
 	Request RequestID
 	JWS     string // RFC 7515 compact; its payload is a Statement
 	At      time.Time
+}
+
+// SaysWhere reports whether the view in e has a word about where its user was. One
+// that cannot be read might.
+func (e Evidence) SaysWhere() bool {
+	if e.JWS == "" {
+		return false
+	}
+	parts := strings.Split(e.JWS, ".")
+	if len(parts) != 3 {
+		return true
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var s Statement
+	if err != nil || json.Unmarshal(payload, &s) != nil {
+		return true
+	}
+	var v struct {
+		Place json.RawMessage `json:"place"`
+	}
+	return s.View != "" && (json.Unmarshal([]byte(s.View), &v) != nil || v.Place != nil)
 }
 
 // Statement is what Mitome says of one decision, complete enough to be verified
@@ -56,6 +79,23 @@ type StatementKey struct {
 	AAGUID         []byte              `json:"aaguid"`
 	BackupEligible bool                `json:"backup_eligible"`
 	CreatedAt      time.Time           `json:"created_at"`
+	Attestation    *StatementModel     `json:"attestation,omitempty"` // nil: nobody knows what keeps the key
+}
+
+// StatementModel is of what model the passkey's authenticator proved to be, and was
+// trusted to be when it signed.
+type StatementModel struct {
+	Model         string               `json:"model"`                    // as FIDO's metadata calls it
+	KeyProtection device.KeyProtection `json:"key_protection,omitempty"` // hardware, software, or not known
+	AttestedAt    time.Time            `json:"attested_at"`
+}
+
+// modelOf is what is proved of c.
+func modelOf(c device.Credential) *StatementModel {
+	if !c.Proven() {
+		return nil
+	}
+	return &StatementModel{c.Attested.Model, c.Attested.Keys, c.Attested.At}
 }
 
 // SignedAssertion is the passkey's signature as the browser gave it.

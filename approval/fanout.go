@@ -28,6 +28,9 @@ func (s *Service) fanOut(r Request, effects []Effect, devices []device.Device) [
 				continue
 			}
 			for _, a := range d.Addresses {
+				if r.Quiet != "" && a.Channel != push.WebSocket { // it was never there; an open page may list it
+					continue
+				}
 				out = append(out, Clear{Address: a.ID, Channel: a.Channel, Device: d.ID})
 			}
 		}

@@ -26,8 +26,8 @@ func (s *Service) ResolveHint(ctx context.Context, u device.HintUse) (device.Res
 	return r, hintError(err)
 }
 
-// byCode reports whether a device has shown who is meant.
-func (a Ask) byCode() bool { return a.HintToken != "" || a.DeviceRef != "" }
+// ByCode reports whether a device has shown who is meant.
+func (a Ask) ByCode() bool { return a.HintToken != "" || a.DeviceRef != "" }
 
 // isFor reports whether device d, which is of r's user, may see r and decide.
 func (r Request) isFor(d device.Device) bool {

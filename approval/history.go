@@ -31,7 +31,7 @@ func (s *Service) History(ctx context.Context, w Who, limit int, locale string) 
 	}
 	out := make([]Shown, len(past))
 	for i, r := range past {
-		view, err := s.Views.View(r, locale)
+		view, err := s.Views.View(r, s.viewer(r, w, locale))
 		if err != nil {
 			return nil, fmt.Errorf("view of %s: %w", r.ID, err)
 		}

@@ -56,11 +56,15 @@ type (
 	}
 	// Report tells the OP how the request ended.
 	Report struct{}
+	// Signal tells the operator that the user did not start the request. No event
+	// causes it by itself: see [Service.NotMeChallenge].
+	Signal struct{ To SignalTarget }
 )
 
 func (Notify) effect() {}
 func (Clear) effect()  {}
 func (Report) effect() {}
+func (Signal) effect() {}
 
 // Step is the whole life of a request: given where it stands and what happened,
 // it returns where it stands next and who must be told.

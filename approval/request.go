@@ -34,6 +34,7 @@ type Request struct {
 	ACRValues      []string
 	Context        map[string]json.RawMessage // shown, not interpreted
 	Code           Code
+	Quiet          Quiet // why it was not pushed; empty: it was
 
 	State    State
 	Decision *Decision // nil until decided
@@ -81,6 +82,8 @@ type Decision struct {
 	UserVerified bool                `json:"user_verified,omitempty"`
 	BackedUp     bool                `json:"backed_up,omitempty"`
 	UserCode     string              `json:"user_code,omitempty"`     // "verified", never the code
+	Rules        []string            `json:"rules,omitempty"`         // of an approval: the configured rules about the ceremony that it had to keep
+	FrozenUntil  time.Time           `json:"frozen_until,omitzero"`   // of a denial that the user's passkey backed: the client asks her nothing until then
 	ByCapability bool                `json:"by_capability,omitempty"` // a denial from a notification: no session said who it was
 }
 
@@ -106,6 +109,8 @@ const (
 	ReasonHintToken      Reason = "expired_login_hint_token" // the code that says who is meant is over
 	ReasonBindingMessage Reason = "invalid_binding_message"  // not fit to be shown
 	ReasonACR            Reason = "acr_unmet"                // the ceremony does not reach what was asked
+	ReasonScope          Reason = "invalid_scope"            // the client may not ask for that
 	ReasonUserCodeShape  Reason = "invalid_user_code"        // not fit to be typed
+	ReasonLocked         Reason = "user_locked"              // the user, or an administrator, stopped everything
 	ReasonNoUserCode     Reason = "missing_user_code"        // there must be something to type, and was not
 )

@@ -9,8 +9,8 @@ import (
 	"github.com/mitome-ciba/mitome/device"
 )
 
-// Service is what the rest of Mitome may do with requests. All fields but
-// WaitForSocket are needed; cmd/mitome/wire.go fills them.
+// Service is what the rest of Mitome may do with requests. All fields up to Now
+// are needed; cmd/mitome/wire.go fills them.
 type Service struct {
 	Store      Store
 	Challenges Challenges
@@ -29,6 +29,34 @@ type Service struct {
 	// WaitForSocket is how long the other addresses of a device wait for its
 	// socket. Zero asks all at once.
 	WaitForSocket time.Duration
+	// Bars says who may not be asked, and Gestures keeps what says "I did not start
+	// this" between its halves. Without Bars anybody may be.
+	Bars     Bars
+	Gestures device.Gestures
+	// FreezeFor is how long a connection freezes a client; FreezeTime if nil.
+	FreezeFor func(op string) time.Duration
+	// Turned, if set, is told of each ask that a bar turned away. It must not block:
+	// who asks would learn from the time that there is somebody.
+	Turned func(Turned)
+	// Witness, if set, is told of what changes nothing and belongs into the audit log.
+	Witness Witness
+	// Limits is how often users may be asked; nil is without limits. With it
+	// Prompts is needed.
+	Limits  Limits
+	Prompts Prompting
+	// Places says where addresses are; nil is that nobody knows.
+	Places Places
+	// Gate bounds how much OPs and clients ask; nil is without bounds.
+	Gate Gate
+}
+
+// Witness writes down what changes nothing. It must not block. Package
+// server/witness implements it.
+type Witness interface {
+	// Saw is told that a device was given a request that waits, to show it.
+	Saw(r Request, by device.Actor, view []byte)
+	// Refused is told that a passkey's answer did not hold.
+	Refused(r device.Refusal)
 }
 
 // People is what requests need to know of users and devices.
@@ -54,8 +82,14 @@ type Passkeys interface {
 // Policy is the connection's rules. Package approval/policy implements it.
 type Policy interface {
 	// Admit judges an ask before anybody sees it. It returns ErrBindingMessage,
-	// ErrACR, ErrNoCode or ErrCodeShape.
+	// ErrACR, ErrScope, ErrNoCode or ErrCodeShape.
 	Admit(a Ask) (Admission, error)
+	// Permits says whether ceremony c may approve r, by the rules of now: of a
+	// passkey that is to sign, whether it is worth asking. It returns ErrDeviceBound,
+	// ErrAttestation, ErrScope, ErrNoCode or ErrBindingMessage.
+	Permits(r Request, c Ceremony) error
+	// Far is what becomes of r where it comes from another country than the answer.
+	Far(r Request) Far
 	// Grade says what a ceremony is worth to the OP that asked.
 	Grade(r Request, c Ceremony) Grade
 }
@@ -78,6 +112,8 @@ type Ceremony struct {
 	BackupEligible bool
 	BackedUp       bool
 	UserCode       bool // a code was typed and right
+	Attested       bool // the passkey is of a model that was proved and is trusted still
+	Keys           device.KeyProtection
 }
 
 // Grade is what a ceremony is worth.
@@ -85,13 +121,15 @@ type Grade struct {
 	ACR string   // the first of the request's acr_values that it reaches; empty if none was asked, or not Met
 	AMR []string // RFC 8176
 	Met bool     // what was asked for is reached, as far as the OP needs it to be
+	// Rules are the keys of the rules about ceremonies that are in force for r.
+	Rules []string
 }
 
 // Views renders what is shown. Package approval/show implements it.
 type Views interface {
-	// View returns the exact bytes to be shown and signed, as JSON, in the
-	// given locale (BCP 47; an unknown one falls back to English).
-	View(r Request, locale string) ([]byte, error)
+	// View returns the exact bytes to be shown and signed, as JSON, in the viewer's
+	// locale (an unknown one falls back to English).
+	View(r Request, v Viewer) ([]byte, error)
 	// Approvable returns ErrUnknownDetails if the view of r says that it can be
 	// denied and not approved.
 	Approvable(r Request) error

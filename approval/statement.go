@@ -28,7 +28,7 @@ func (s *Service) evidence(ctx context.Context, r Request, d device.Device, ch *
 		st.Assertion = &SignedAssertion{as.ClientDataJSON, as.AuthenticatorData, as.Signature}
 		st.Credential = &StatementKey{
 			as.Credential.ID, as.Credential.PublicKey, as.Credential.AAGUID,
-			as.Credential.BackupEligible, as.Credential.CreatedAt,
+			as.Credential.BackupEligible, as.Credential.CreatedAt, modelOf(as.Credential),
 		}
 	}
 	payload, err := json.Marshal(st)

@@ -44,6 +44,8 @@ type Change struct {
 	Spend    *Challenge            // consumed: ErrConflict if it was consumed before
 	Used     *device.CredentialUse // the passkey's new counter: ErrConflict if it moved meanwhile
 	Evidence *Evidence
+	Freeze   *Freeze // the user said that she did not start it, and her passkey that it was she
+	Calms    bool    // the user approved: how often she was asked begins anew
 }
 
 // Challenges keeps what a device was shown and must sign.

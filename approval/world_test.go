@@ -43,6 +43,8 @@ type world struct {
 	people *device.Service
 	keys   jose.JSONWebKeySet
 	now    time.Time
+
+	attest func(answer []byte) []byte // what authenticators make of a registration's answer; nil: nothing
 }
 
 // newWorld has one connection, "corp", with the given rules.
@@ -118,7 +120,11 @@ func (w *world) pairBy(t *testing.T, u device.User, by device.Actor, lies ...dev
 	options, err := w.people.BeginPasskey(t.Context(), e.ID, id)
 	fatal(t, err)
 	key := devicetest.NewAuthenticator(t, rpID, origin, devicetest.ES256)
-	d, err := w.people.FinishPasskey(t.Context(), device.NewPasskey{Enrollment: e.ID, Session: id, Response: key.Create(t, options, lies...)})
+	answer := key.Create(t, options, lies...)
+	if w.attest != nil {
+		answer = w.attest(answer)
+	}
+	d, err := w.people.FinishPasskey(t.Context(), device.NewPasskey{Enrollment: e.ID, Session: id, Response: answer})
 	fatal(t, err)
 	return phone{d, key}
 }

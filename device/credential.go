@@ -18,6 +18,7 @@ type Credential struct {
 	BackupEligible bool // the BE flag: the passkey may be synced
 	BackedUp       bool // the BS flag, as last seen
 	Transports     []string
+	Attested       Attested
 	CreatedAt      time.Time
 }
 

@@ -14,6 +14,7 @@ var (
 	ErrEnrollmentStep     = errors.New("device: enrollment is not at that step")
 	ErrEnrollmentChanged  = errors.New("device: enrollment changed meanwhile")
 	ErrPasskey            = errors.New("device: passkey did not verify")
+	ErrAttestation        = errors.New("device: authenticator is not of a model that is trusted")
 	ErrMatchCode          = errors.New("device: match codes differ, pairing cancelled")
 	ErrName               = errors.New("device: name is not fit to be shown")
 	ErrSubject            = errors.New("device: not a subject")

@@ -60,3 +60,12 @@ type Gestures interface {
 	// another purpose (then it stays) and when its time is over at now.
 	TakeGesture(ctx context.Context, id, purpose string, now time.Time) (Gesture, error)
 }
+
+// Refusal is a passkey's answer that did not hold, for the audit log.
+type Refusal struct {
+	Act     string // what it was given for
+	Request string // if it was about one
+	User    UserID
+	Device  DeviceID // empty where nobody is known yet
+	By      Actor
+}

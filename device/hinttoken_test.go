@@ -59,9 +59,15 @@ func (s *shower) next(t *testing.T) device.HintToken {
 func TestCodesAreDigits(t *testing.T) {
 	s := newShower(t)
 	s.unlock(t)
-	seen := map[device.Secret]bool{}
+	seen, at := map[device.Secret]bool{}, [20]map[rune]bool{}
 	for range 50 {
 		code := s.next(t)
+		for i, digit := range string(code.Digits) {
+			if at[i%20] == nil {
+				at[i%20] = map[rune]bool{}
+			}
+			at[i%20][digit] = true
+		}
 		if !regexp.MustCompile(`^[0-9]{20}$`).MatchString(string(code.Digits)) || seen[code.Digits] {
 			t.Fatal("a code is not 20 digits, or was there before")
 		}
@@ -72,6 +78,11 @@ func TestCodesAreDigits(t *testing.T) {
 		text, _ := json.Marshal(code)
 		if all := fmt.Sprintf("%v %+v %#v %s", code, code, code, text); strings.Contains(all, string(code.Digits)) {
 			t.Fatal("a code prints")
+		}
+	}
+	for i, digits := range at {
+		if len(digits) < 3 { // of ten; by chance once in 10^23 runs
+			t.Errorf("digit %d is one of %d", i+1, len(digits))
 		}
 	}
 }

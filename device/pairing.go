@@ -191,7 +191,7 @@ func (s *Service) BeginPasskey(ctx context.Context, id EnrollmentID, session str
 	if err != nil {
 		return nil, fmt.Errorf("user of enrollment %s: %w", id, err)
 	}
-	options, ceremony, err := s.RP.BeginRegistration(u, id)
+	options, ceremony, err := s.party(u.OP).BeginRegistration(u, id)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,8 @@ type NewPasskey struct {
 
 // FinishPasskey ends a pairing: the passkey is checked, and the device, its
 // passkey and its WebSocket address come to be together. The challenge serves
-// once, so after ErrPasskey the phone begins the passkey again.
+// once, so after ErrPasskey or ErrAttestation the phone begins the passkey again,
+// perhaps with another authenticator.
 func (s *Service) FinishPasskey(ctx context.Context, p NewPasskey) (Device, error) {
 	e, err := s.ClaimedBy(ctx, p.Enrollment, p.Session)
 	if err != nil {
@@ -226,7 +227,11 @@ func (s *Service) FinishPasskey(ctx context.Context, p NewPasskey) (Device, erro
 	if err != nil {
 		return Device{}, err
 	}
-	c, err := s.RP.FinishRegistration(ceremony, p.Response)
+	u, err := s.Users.User(ctx, e.User)
+	if err != nil {
+		return Device{}, fmt.Errorf("user of enrollment %s: %w", e.ID, err)
+	}
+	c, err := s.party(u.OP).FinishRegistration(ceremony, p.Response)
 	if err != nil {
 		return Device{}, err
 	}

@@ -189,6 +189,27 @@ func TestClaimRefusesNameThatHides(t *testing.T) {
 	}
 }
 
+// TestMatchCodesAreOfAMillion: each of the six digits is random, so that somebody
+// with the secret cannot hope for the same code.
+func TestMatchCodesAreOfAMillion(t *testing.T) {
+	w := newWorld(t)
+	u := w.user(t, "s-1")
+	var at [6]map[byte]bool
+	for range 40 {
+		for i, digit := range []byte(w.claimed(t, u, "phone").MatchCode) {
+			if at[i] == nil {
+				at[i] = map[byte]bool{}
+			}
+			at[i][digit] = true
+		}
+	}
+	for i, digits := range at {
+		if len(digits) < 3 { // of ten; by chance once in 10^19 runs
+			t.Errorf("digit %d is one of %d", i+1, len(digits))
+		}
+	}
+}
+
 func TestMatchCode(t *testing.T) {
 	w := newWorld(t)
 	u := w.user(t, "s-1")

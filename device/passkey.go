@@ -33,6 +33,9 @@ type RelyingParty struct {
 	RPName  string   // shown by the platform's passkey dialogue
 	Origins []string // web origins that ceremonies may run on
 	Apps    []string // what Android writes there for an app: android:apk-key-hash:…
+
+	proof  Proof // of a pairing: whether the authenticator is asked what it is,
+	models Models
 }
 
 // BeginRegistration starts the making of a passkey for the device that e pairs.
@@ -44,7 +47,8 @@ func (rp RelyingParty) BeginRegistration(u User, e EnrollmentID) (options json.R
 		return nil, nil, err
 	}
 	creation, session, err := w.BeginRegistration(account{handle: userHandle(e), user: u},
-		webauthn.WithCredentialParameters(webauthn.CredentialParametersRecommendedL3())) // EdDSA, ES256, RS256
+		webauthn.WithCredentialParameters(webauthn.CredentialParametersRecommendedL3()), // EdDSA, ES256, RS256
+		webauthn.WithConveyancePreference(rp.conveyance()))
 	if err != nil {
 		return nil, nil, fmt.Errorf("begin registration: %w", err)
 	}
@@ -59,7 +63,8 @@ func (rp RelyingParty) BeginRegistration(u User, e EnrollmentID) (options json.R
 
 // FinishRegistration checks the phone's answer (a PublicKeyCredential as JSON)
 // and returns the new passkey; the caller gives it an id, a device and a time.
-// It returns ErrPasskey if any check fails.
+// It returns ErrPasskey if any check fails, and ErrAttestation if the authenticator
+// had to prove what it is and did not.
 func (rp RelyingParty) FinishRegistration(ceremony, response []byte) (Credential, error) {
 	w, err := rp.webauthn()
 	if err != nil {
@@ -84,9 +89,13 @@ func (rp RelyingParty) FinishRegistration(ceremony, response []byte) (Credential
 	for _, t := range c.Transport {
 		transports = append(transports, string(t))
 	}
+	attested, err := rp.attested(parsed)
+	if err != nil {
+		return Credential{}, err
+	}
 	return Credential{
 		WebAuthnID: c.ID, PublicKey: c.PublicKey, AAGUID: c.Authenticator.AAGUID,
-		Attestation: c.AttestationFormat, SignCount: c.Authenticator.SignCount,
+		Attestation: c.AttestationFormat, SignCount: c.Authenticator.SignCount, Attested: attested,
 		BackupEligible: c.Flags.BackupEligible, BackedUp: c.Flags.BackupState, Transports: transports,
 	}, nil
 }

@@ -12,6 +12,7 @@ const (
 	ActCancel  Act = "cancel"  // let it never be
 	ActReach   Act = "reach"   // say where it is reached, or try whether it is
 
+	ActLock     Act = "lock"      // have everything stopped for its user, with its passkey as well
 	ActUserCode Act = "user_code" // change the user's code, with its passkey as well
 )
 
@@ -47,7 +48,7 @@ func mayToItself(d Device, act Act) error {
 	switch act {
 	case ActRename, ActRevoke, ActReach:
 		return nil
-	case ActUserCode: // which is more than the device's own
+	case ActUserCode, ActLock: // which are more than the device's own
 		if d.State == Cooling {
 			return ErrCooling
 		}

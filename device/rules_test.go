@@ -19,30 +19,30 @@ func TestMay(t *testing.T) {
 	sentinel := map[string]error{
 		ok: nil, nothing: device.ErrDeviceNotFound, never: device.ErrNotAllowed, cooling: device.ErrCooling,
 	}
-	acts := []device.Act{device.ActRename, device.ActRevoke, device.ActLose, device.ActConfirm, device.ActCancel, device.ActReach, device.ActUserCode}
+	acts := []device.Act{device.ActRename, device.ActRevoke, device.ActLose, device.ActConfirm, device.ActCancel, device.ActReach, device.ActUserCode, device.ActLock}
 	want := map[string][]string{ // in the order of acts
-		//                                   rename   revoke   lose     confirm  cancel   reach    user_code
-		"active → itself, active":         {ok, ok, never, never, never, ok, ok},
-		"active → its other, active":      {ok, never, ok, never, never, never, never},
-		"active → its other, cooling":     {ok, ok, ok, ok, ok, never, never},
-		"active → its other, revoked":     {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"cooling → itself, cooling":       {ok, ok, never, never, never, ok, cooling},
-		"cooling → its other, active":     {cooling, cooling, cooling, cooling, cooling, cooling, cooling},
-		"cooling → its other, cooling":    {cooling, cooling, cooling, cooling, cooling, cooling, cooling},
-		"cooling → its other, revoked":    {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"revoked → itself, revoked":       {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"revoked → its other, active":     {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"revoked → its other, cooling":    {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"revoked → its other, revoked":    {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"active → a stranger's, active":   {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"active → a stranger's, cooling":  {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"active → a stranger's, revoked":  {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"cooling → a stranger's, active":  {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"cooling → a stranger's, cooling": {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"cooling → a stranger's, revoked": {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"revoked → a stranger's, active":  {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"revoked → a stranger's, cooling": {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
-		"revoked → a stranger's, revoked": {nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		//                                   rename   revoke   lose     confirm  cancel   reach    user_code lock
+		"active → itself, active":         {ok, ok, never, never, never, ok, ok, ok},
+		"active → its other, active":      {ok, never, ok, never, never, never, never, never},
+		"active → its other, cooling":     {ok, ok, ok, ok, ok, never, never, never},
+		"active → its other, revoked":     {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"cooling → itself, cooling":       {ok, ok, never, never, never, ok, cooling, cooling},
+		"cooling → its other, active":     {cooling, cooling, cooling, cooling, cooling, cooling, cooling, cooling},
+		"cooling → its other, cooling":    {cooling, cooling, cooling, cooling, cooling, cooling, cooling, cooling},
+		"cooling → its other, revoked":    {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"revoked → itself, revoked":       {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"revoked → its other, active":     {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"revoked → its other, cooling":    {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"revoked → its other, revoked":    {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"active → a stranger's, active":   {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"active → a stranger's, cooling":  {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"active → a stranger's, revoked":  {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"cooling → a stranger's, active":  {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"cooling → a stranger's, cooling": {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"cooling → a stranger's, revoked": {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"revoked → a stranger's, active":  {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"revoked → a stranger's, cooling": {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+		"revoked → a stranger's, revoked": {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
 	}
 	states := []device.State{device.Active, device.Cooling, device.Revoked}
 	seen := 0
@@ -79,7 +79,7 @@ func TestMay(t *testing.T) {
 func TestMayNothingUnknown(t *testing.T) {
 	by, other := device.Device{ID: "a", User: "u", State: device.Active}, device.Device{ID: "b", User: "u", State: device.Cooling}
 	for _, d := range []device.Device{by, other} {
-		if err := device.May(by, "lock", d); !errors.Is(err, device.ErrNotAllowed) {
+		if err := device.May(by, "unheard of", d); !errors.Is(err, device.ErrNotAllowed) {
 			t.Errorf("got %v, want %v", err, device.ErrNotAllowed)
 		}
 	}

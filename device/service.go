@@ -11,7 +11,7 @@ import (
 )
 
 // Service is what the rest of Mitome may do with users, devices and pairings.
-// All fields but the last two are needed; cmd/mitome/wire.go fills them.
+// All fields up to Now are needed; cmd/mitome/wire.go fills them.
 type Service struct {
 	Users       Users
 	Devices     Devices
@@ -30,6 +30,15 @@ type Service struct {
 
 	CoolingOff time.Duration // how long a new device cools; DefaultCoolingOff if zero
 	MaxDevices int           // of one user; DefaultMaxDevices if zero
+
+	// Locks keeps who is locked; Locked, if set, is told of each who has just been.
+	Locks  Locks
+	Locked func(ctx context.Context, u UserID)
+
+	// Models knows authenticators, and Proof says how much a pairing with a user of
+	// an OP wants to know of one. Without them nobody is asked.
+	Models Models
+	Proof  func(op string) Proof
 
 	hashing hashing
 }
@@ -141,7 +150,8 @@ func (s *Service) Revoke(ctx context.Context, id DeviceID, by Actor) error {
 
 // CredentialsOf returns the passkeys of one device.
 func (s *Service) CredentialsOf(ctx context.Context, id DeviceID) ([]Credential, error) {
-	return s.Devices.CredentialsOf(ctx, id)
+	creds, err := s.Devices.CredentialsOf(ctx, id)
+	return s.judged(creds), err
 }
 
 // AssertionOptions asks the passkeys of one device to sign challenge; see
@@ -161,5 +171,5 @@ func (s *Service) VerifyAssertion(ctx context.Context, id DeviceID, challenge, a
 	if err != nil {
 		return Assertion{}, fmt.Errorf("find passkeys: %w", err)
 	}
-	return s.RP.VerifyAssertion(creds, challenge, assertion)
+	return s.RP.VerifyAssertion(s.judged(creds), challenge, assertion)
 }

@@ -62,6 +62,8 @@ const (
 	firstLock   = 15 * time.Minute
 	longestLock = 24 * time.Hour
 
+	maxCodeFailures = 100 // after which only an administrator gives new tries (NIST SP 800-63B-4 §3.2.2)
+
 	maxCharges = 20  // that try to be counted before one, at once, for one user
 	nobodies   = 256 // names for whoever is unknown: their tries must not fill a table
 )
@@ -75,9 +77,9 @@ type CodeTries struct {
 
 // Charge is t with one more try, before it is known whether it is a right one; ok
 // is false while none is taken. Five are free. Each one after them is followed by
-// a lock twice as long as the last.
+// a lock twice as long as the last, and the hundredth by one without an end.
 func (t CodeTries) Charge(now time.Time) (next CodeTries, ok bool) {
-	if now.Before(t.LockedUntil) {
+	if now.Before(t.LockedUntil) || t.Failures >= maxCodeFailures {
 		return t, false
 	}
 	t.Failures++

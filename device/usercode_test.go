@@ -311,7 +311,7 @@ func TestCharge(t *testing.T) {
 		failures int
 		wait     time.Duration
 	}{
-		{0, 0}, {3, 0}, {4, 15 * time.Minute}, {5, 30 * time.Minute}, {6, time.Hour}, {10, 16 * time.Hour}, {11, 24 * time.Hour}, {1000, 24 * time.Hour},
+		{0, 0}, {3, 0}, {4, 15 * time.Minute}, {5, 30 * time.Minute}, {6, time.Hour}, {10, 16 * time.Hour}, {11, 24 * time.Hour}, {99, 24 * time.Hour},
 	} {
 		next, ok := device.CodeTries{Failures: tt.failures, Version: 7}.Charge(now)
 		want := device.CodeTries{Failures: tt.failures + 1, Version: 7}
@@ -324,5 +324,9 @@ func TestCharge(t *testing.T) {
 		if again, ok := next.Charge(now.Add(tt.wait - 1)); tt.wait > 0 && (ok || again != next) {
 			t.Errorf("after %d: a locked one was taken", tt.failures)
 		}
+	}
+	spent := device.CodeTries{Failures: 100, Version: 7}
+	if next, ok := spent.Charge(now.Add(365 * 24 * time.Hour)); ok || next != spent {
+		t.Errorf("after a hundred: one more was taken, a year later: %+v", next)
 	}
 }

@@ -24,6 +24,8 @@ type Metrics struct {
 	deliveries *prometheus.CounterVec
 	sockets    *prometheus.CounterVec
 	violations *prometheus.CounterVec
+	quiet      *prometheus.CounterVec
+	asks       *prometheus.CounterVec
 	calls      *prometheus.HistogramVec
 }
 
@@ -43,6 +45,8 @@ func NewMetrics(version string) *Metrics {
 		reports:    counter("reports_total", "Attempts to tell an OP how a request ended.", "op", "outcome"),
 		deliveries: counter("deliveries_total", "Attempts to reach a device.", "channel", "outcome"),
 		sockets:    counter("socket_events_total", "What happened on WebSockets.", "event"),
+		asks:       counter("refused_asks_total", "Requests that were refused because too much was asked.", "op", "reason"),
+		quiet:      counter("quiet_requests_total", "Requests that were listed and not pushed.", "op", "reason"),
 		violations: counter("page_violations_total", "What browsers report of pages that broke their Content-Security-Policy.", "directive"),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "mitome", Name: "http_call_duration_seconds", Help: "HTTP calls to Mitome.", Buckets: callBuckets,
@@ -53,7 +57,7 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.Registry.MustRegister(m.requests, m.messages, m.decisions, m.reports, m.deliveries, m.sockets, m.violations, m.calls, build,
+	m.Registry.MustRegister(m.requests, m.messages, m.decisions, m.reports, m.deliveries, m.sockets, m.violations, m.quiet, m.asks, m.calls, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -83,6 +87,12 @@ func (m *Metrics) Socket(event string) { m.sockets.WithLabelValues(event).Inc() 
 
 // Violation counts one report of a browser. Anybody can send one.
 func (m *Metrics) Violation(directive string) { m.violations.WithLabelValues(directive).Inc() }
+
+// Quiet counts one request that was listed and not pushed.
+func (m *Metrics) Quiet(op, reason string) { m.quiet.WithLabelValues(op, reason).Inc() }
+
+// AskRefused counts one request that was refused because too much was asked.
+func (m *Metrics) AskRefused(op, reason string) { m.asks.WithLabelValues(op, reason).Inc() }
 
 // Gauge registers a value that is read when somebody scrapes.
 func (m *Metrics) Gauge(name, help string, read func() float64) {

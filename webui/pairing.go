@@ -34,6 +34,8 @@ type Device struct {
 	OP, User           string // whose device it is
 	This               bool   // it is the one that asks
 	Cooling            bool
+	Synced             bool // some requests cannot be approved on it, because its passkey can be copied
+	Unattested         bool // the same, because nobody knows what keeps it
 	MayRename, MayLose bool // what the device that asks may do to it
 	Paired             time.Time
 	ActiveAt           time.Time

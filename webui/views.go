@@ -35,6 +35,8 @@ type Request struct {
 	ScopesLabel   string
 	Facts         []Fact // what is asked for
 	Started       []Fact // where it was started, as the OP says
+	Place         string // where that is, and where the user is, as far as it is known
+	Far           string // that it is another country
 	Omitted       string // that something could not be shown
 	Refused       string // set if it cannot be approved, and says why
 	Prompt        string // set if a code must be typed
@@ -44,6 +46,7 @@ type Request struct {
 
 	RequestedAt, ExpiresAt, Now string // RFC 3339
 	Left                        string // as in 1:22
+	Pause                       int    // for how many ms Approve does nothing yet
 }
 
 // Scope is one thing that the client may do.

@@ -20,7 +20,11 @@ const (
 	RequestWithdrawn Word = "request.withdrawn"
 	CodeTried        Word = "request.code_tried"
 	RequestDelivered Word = "request.delivered"    // a device was told of it, or could not be
+	RequestShown     Word = "request.shown"        // a device was given it to show, for the first time
 	RequestViewed    Word = "request.viewed"       // a device has what it is to sign
+	PasskeyRefused   Word = "passkey.refused"      // what was said to be signed by one did not hold
+	EvidenceRead     Word = "evidence.read"        // by an administrator
+	KeysChanged      Word = "keys.changed"         // in the key file, by a command; what was done is in the detail
 	AsksRefused      Word = "asks.refused"         // a client asked too much; how often is in the detail
 	QuietHoursSet    Word = "user.quiet_hours_set" // or taken away, by her
 	ReportEnded      Word = "report.ended"

@@ -64,7 +64,7 @@ type plain struct {
 // failures are the words after which somebody did not get what was tried. Their
 // severity is higher, because a burst of them is what an attack looks like.
 var failures = []Word{
-	RequestRefused, RequestDenied, CodeTried, UserCodeLocked, SignInRefused, CodeRefused, PairingCancelled, DeviceCancelled, DeviceLost,
+	RequestRefused, RequestDenied, CodeTried, UserCodeLocked, SignInRefused, PasskeyRefused, CodeRefused, PairingCancelled, DeviceCancelled, DeviceLost,
 }
 
 var (
@@ -134,7 +134,7 @@ type class struct {
 // authentication, 6003 API activity.
 func classOf(w Word) class {
 	switch w {
-	case RequestApproved, RequestDenied, SignedIn, DeskOpened, SignInRefused, CodeTried:
+	case RequestApproved, RequestDenied, SignedIn, DeskOpened, SignInRefused, PasskeyRefused, CodeTried:
 		return class{3002, 3, 1, "Authentication"} // logon
 	case SignedOut:
 		return class{3002, 3, 2, "Authentication"} // logoff

@@ -75,10 +75,12 @@ func TestReachable(t *testing.T) {
 		code  bool
 		no    []string
 	}{
-		{"built in, no code", policy.Rules{}, false, []string{"phr"}},
-		{"built in, a code", policy.Rules{}, true, nil},
-		{"built in, a message that is typed", policy.Rules{BindingMessage: policy.ModeType}, false, nil},
-		{"built in, by the switch", policy.Rules{PhrWithoutCode: true}, false, nil},
+		{"built in, no code", policy.Rules{}, false, []string{"phr", "phrh"}},
+		{"built in, a code", policy.Rules{}, true, []string{"phrh"}},
+		{"built in, a code, attested", policy.Rules{Attestation: policy.AttestationDirect}, true, nil},
+		{"built in, attested, no code", policy.Rules{Attestation: policy.AttestationDirect}, false, []string{"phr", "phrh"}},
+		{"built in, a message that is typed", policy.Rules{BindingMessage: policy.ModeType}, false, []string{"phrh"}},
+		{"built in, by the switch", policy.Rules{PhrWithoutCode: true}, false, []string{"phrh"}},
 		{"own, no code", policy.Rules{ACR: own}, false, []string{"typed"}},
 		{"own, a code", policy.Rules{ACR: own}, true, nil},
 	}

@@ -14,6 +14,9 @@ import (
 var (
 	// userCode is what an OP may ask to be typed.
 	userCode = regexp.MustCompile(`^[A-Za-z0-9]{4,12}$`)
+	// tooFew digits say less than the 20 bits that a code must be worth (NIST SP
+	// 800-63B-4 §3.1.3.2, ASVS 6.5.4); four of letters and digits say them.
+	tooFew = regexp.MustCompile(`^[0-9]{1,5}$`)
 	// codeShaped is a binding message that can be typed. A longer one is shown:
 	// nobody types it without a mistake.
 	codeShaped = regexp.MustCompile(`^[A-Z0-9-]{6,20}$`)
@@ -21,12 +24,15 @@ var (
 	atLeastSix = regexp.MustCompile(`(?:[A-Z0-9]-*){6}`)
 )
 
+// minTyped is how long the shortest binding message is that can be typed.
+const minTyped = 6
+
 // code decides what is shown and what must be typed of an ask whose binding
 // message, text, has passed. One thing is typed at most: the OP's code if there
 // is one.
 func (j judge) code(a approval.Ask, text string) (approval.Admission, error) {
 	if a.UserCode != "" {
-		if !userCode.MatchString(a.UserCode) {
+		if !userCode.MatchString(a.UserCode) || tooFew.MatchString(a.UserCode) {
 			return approval.Admission{}, approval.ErrCodeShape
 		}
 		// A code that stands on the device already proves nothing when typed.

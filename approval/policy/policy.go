@@ -1,5 +1,6 @@
-// Package policy is a connection's rules, as pure functions: which asks may be
-// shown to a user, what she must type, and what her approval is worth to the OP.
+// Package policy is a connection's rules and its clients', as pure functions:
+// which asks may be shown to a user, what she must type, with which passkey she may
+// approve, and what her approval is worth to the OP.
 //
 // # Why
 //
@@ -17,6 +18,13 @@
 // it can be known, and denied after the ceremony where it cannot; and of an OP
 // that is known to assert everything that was asked for, everything must be
 // reached, not the first that can be.
+//
+// Rules may change between a request and its answer. What a request asks of its
+// user was settled when it came: the message that she sees, and the code that she
+// must type, stay, though the rules have none any more. Whether she may approve it
+// is judged by the rules that are in force when she does, so that an operator who
+// makes them stricter need not wait for what is under way. Of both the stricter
+// one wins, and denying is no matter of rules.
 package policy
 
 import (
@@ -24,6 +32,7 @@ import (
 	"slices"
 
 	"github.com/mitome-ciba/mitome/approval"
+	"github.com/mitome-ciba/mitome/device"
 )
 
 // Book holds the rules of every connection. It implements [approval.Policy].
@@ -34,7 +43,12 @@ type Book struct {
 
 	byDefault judge
 	of        map[string]judge
+	clients   map[client]judge
+	lists     phrases
 }
+
+// client is one client of one connection.
+type client struct{ op, id string }
 
 // judge is one connection's rules with their phrases made ready.
 type judge struct {
@@ -49,7 +63,7 @@ func New(byDefault Rules, of map[string]Rules) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Book{of: map[string]judge{}}
+	b := &Book{of: map[string]judge{}, clients: map[client]judge{}, lists: lists}
 	if b.byDefault, err = newJudge(byDefault, lists); err != nil {
 		return nil, err
 	}
@@ -81,8 +95,23 @@ func newJudge(r Rules, lists phrases) (judge, error) {
 	}, err
 }
 
-// rules returns the rules of a connection.
-func (b *Book) rules(op string) judge {
+// Client sets the rules of one client of a connection, all of them, in place of
+// its connection's.
+func (b *Book) Client(op, id string, r Rules) error {
+	j, err := newJudge(r, b.lists)
+	if err != nil {
+		return fmt.Errorf("%s, client %s: %w", op, id, err)
+	}
+	b.clients[client{op, id}] = j
+	return nil
+}
+
+// rules returns the rules for what a client asks over a connection. Ids are
+// compared to the byte, as OPs do.
+func (b *Book) rules(op, id string) judge {
+	if j, ok := b.clients[client{op, id}]; ok {
+		return j
+	}
 	if j, ok := b.of[op]; ok {
 		return j
 	}
@@ -92,7 +121,10 @@ func (b *Book) rules(op string) judge {
 // Admit implements [approval.Policy]. The error says which rule was broken and
 // repeats nothing of what was sent.
 func (b *Book) Admit(a approval.Ask) (approval.Admission, error) {
-	j := b.rules(a.OP)
+	j := b.rules(a.OP, a.ClientID)
+	if err := j.passes(a.Scope); err != nil {
+		return approval.Admission{}, err
+	}
 	text, mark := j.message(a.BindingMessage)
 	if mark != "" && b.Observe != nil {
 		b.Observe(a.OP, mark)
@@ -114,25 +146,35 @@ func (b *Book) Admit(a approval.Ask) (approval.Admission, error) {
 // was asked for. Whether a code will be typed is known by now; the rest depends
 // on the user's device, so the best one is assumed.
 func (j judge) admitACR(values []string, adm approval.Admission) error {
-	best := approval.Ceremony{UserVerified: true, UserCode: adm.CodeSource != approval.NoCode}
+	best := j.best(adm.CodeSource != approval.NoCode)
 	if _, met := j.grade(values, best); !met {
 		return approval.ErrACR
 	}
 	return nil
 }
 
+// keyWords are what RFC 8176 calls where a key is.
+var keyWords = map[device.KeyProtection]string{device.KeyHardware: "hwk", device.KeySoftware: "swk"}
+
 // Grade implements [approval.Policy]: the acr, and the amr of RFC 8176 and EAP
 // ACR Values 1.0.
 //
-// Of the key it says pop, not hwk or swk, because without a checked attestation
-// nobody knows where the key is; and of user verification mfa, never pin, fpt or
+// Of the key it says pop, and hwk or swk only where an attestation proved it of a
+// passkey that stays where it is; of user verification mfa, never pin, fpt or
 // face, because no assertion tells by which of them. The typed code adds nothing:
-// there is no amr for a code that only shows that two screens belong together.
+// there is no amr for a code that only shows that two screens belong together, and
+// no mca, because what a request says of a code of the user's own is the OP's word.
 func (b *Book) Grade(r approval.Request, c approval.Ceremony) approval.Grade {
-	g := approval.Grade{AMR: []string{"pop", "user"}}
+	g := approval.Grade{}
+	if word := keyWords[c.Keys]; word != "" && !c.BackupEligible {
+		g.AMR = append(g.AMR, word)
+	}
+	g.AMR = append(g.AMR, "pop", "user")
 	if c.UserVerified {
 		g.AMR = append(g.AMR, "mfa")
 	}
-	g.ACR, g.Met = b.rules(r.OP).grade(r.ACRValues, c)
+	j := b.rules(r.OP, r.ClientID)
+	g.ACR, g.Met = j.grade(r.ACRValues, c)
+	g.Rules = j.strict()
 	return g
 }

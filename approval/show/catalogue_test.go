@@ -91,7 +91,7 @@ func literals(t *testing.T) map[string]token.Position {
 	return out
 }
 
-var keyShape = regexp.MustCompile(`^(title|label|button|warning|code|client|scope|detail|value|ended|push)\.[a-z_]+$`)
+var keyShape = regexp.MustCompile(`^(title|label|button|warning|code|client|scope|detail|value|ended|push|place)\.[a-z_]+$`)
 
 // TestEveryKeyIsInEveryCatalogue: a missing one would fall back to English on a
 // Japanese page, or to an error.

@@ -28,6 +28,7 @@ type layout struct {
 	titles    []texts  // of the templates of those
 	amounts   []string // of which one alone is the headline
 	taken     map[*node]bool
+	hidden    map[*node]bool // what a Place says in words
 
 	unknown bool // an item has no template
 	missing bool // an item lacks what its template requires
@@ -35,21 +36,24 @@ type layout struct {
 }
 
 // lay lays out everything that came with the request.
-func lay(w *speaker, t *Templates, context map[string]json.RawMessage) *layout {
-	l := &layout{w: w, templates: t, kind: SignIn, taken: map[*node]bool{}}
+func lay(w *speaker, t *Templates, context map[string]json.RawMessage, at *approval.Where) *layout {
+	l := &layout{w: w, templates: t, kind: SignIn, taken: map[*node]bool{}, hidden: map[*node]bool{}}
 	for _, name := range slices.Sorted(maps.Keys(context)) {
 		if approval.Withheld(name) {
 			continue
 		}
-		n, at := parse(context[name]), place("").member(name)
+		n, stood := parse(context[name]), place("").member(name)
 		if name == authorizationDetails {
-			l.addItems(at, &n)
+			l.addItems(stood, &n)
 			continue
 		}
-		if x, ok := t.extras[name]; ok {
-			l.pick(x.entries, at, &n)
+		if at != nil && name == approval.ContextName {
+			l.hide(&n, at)
 		}
-		l.add(at, &n)
+		if x, ok := t.extras[name]; ok {
+			l.pick(x.entries, stood, &n)
+		}
+		l.add(stood, &n)
 	}
 	return l
 }
@@ -97,7 +101,7 @@ func (p place) item(i int) place { return place(fmt.Sprintf("%s[%d]", p, i)) }
 
 // add lays out n and all that is in it, but for what was taken before.
 func (l *layout) add(p place, n *node) {
-	if l.taken[n] {
+	if l.taken[n] || l.hidden[n] {
 		return
 	}
 	if text, ok := n.inline(l.w); ok && !l.begun(n) {
@@ -117,11 +121,11 @@ func (l *layout) add(p place, n *node) {
 	}
 }
 
-// begun reports whether something in n was taken: then n as one line would show
+// begun reports whether something in n was taken or is hidden: then n as one line would show
 // it once more, and in another form.
 func (l *layout) begun(n *node) bool {
 	for i := range n.kids {
-		if l.taken[&n.kids[i]] {
+		if l.taken[&n.kids[i]] || l.hidden[&n.kids[i]] {
 			return true
 		}
 	}

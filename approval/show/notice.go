@@ -128,6 +128,7 @@ func lines(first, second string) string {
 
 // notices says of each kind but "show" where it leads and what it is called.
 var notices = map[string]struct{ url, title string }{
+	"alert":  {"/lock", "push.alert"},
 	"clear":  {"/", "push.over"},
 	"device": {"/devices", "push.devices"},
 	"test":   {"/", PushTest},

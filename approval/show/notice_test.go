@@ -136,6 +136,7 @@ func TestNoticePrintsNoCapability(t *testing.T) {
 
 func TestSays(t *testing.T) {
 	for kind, want := range map[string]show.Notice{
+		"alert":  {URL: "/lock", Title: "Somebody may be trying to get in as you"},
 		"clear":  {URL: "/", Title: "This request is over"},
 		"device": {URL: "/devices", Title: "Your devices have changed"},
 		"test":   {URL: "/", Title: "This device can receive requests"},

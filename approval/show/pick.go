@@ -70,6 +70,9 @@ const anyName = "*"
 // anything. What does not have the form is left to be shown as it is.
 func (l *layout) take(m match) bool {
 	n := m.node
+	if l.hidden[n] { // it is there, and said elsewhere
+		return true
+	}
 	if l.taken[n] {
 		return false
 	}

@@ -17,6 +17,7 @@ package show
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,6 +37,16 @@ type Connection struct {
 
 	Templates *Templates // how details are shown; nil: the built-in ones
 	Strict    bool       // what has no template, or not all that it needs, cannot be approved
+	// StrictOf says the same of clients, by their ids, for which it is otherwise.
+	StrictOf map[string]bool
+}
+
+// strict reports whether what a client asks for must be known to be approved.
+func (c Connection) strict(client string) bool {
+	if strict, ok := c.StrictOf[client]; ok {
+		return strict
+	}
+	return c.Strict
 }
 
 // Shower renders requests. It implements [approval.Views].
@@ -45,19 +56,17 @@ type Shower struct {
 }
 
 // Viewer is who looks.
-type Viewer struct {
-	Locale string // BCP 47, or an Accept-Language header
-}
+type Viewer = approval.Viewer
 
 const (
 	maxScopes = 30
 	maxName   = 100 // characters of a client's name or id, and of a scope
 )
 
-// View implements [approval.Views]. The same request and locale give the same
+// View implements [approval.Views]. The same request and viewer give the same
 // bytes.
-func (s *Shower) View(r approval.Request, locale string) ([]byte, error) {
-	v, err := s.Render(r, Viewer{Locale: locale})
+func (s *Shower) View(r approval.Request, who Viewer) ([]byte, error) {
+	v, err := s.Render(r, who)
 	if err != nil {
 		return nil, err
 	}
@@ -68,11 +77,11 @@ func (s *Shower) View(r approval.Request, locale string) ([]byte, error) {
 // catalogues.
 func (s *Shower) Render(r approval.Request, who Viewer) (View, error) {
 	w := s.Catalogue.speak(who.Locale)
-	l := s.lay(w, r)
+	l := s.lay(w, r, who.Where)
 	v := View{
 		Version: version, Request: r.ID, Locale: w.locale,
 		Headline: l.headline(), Details: l.out,
-		OP: s.title(r.OP), Client: client(w, r),
+		OP: s.title(r.OP), Client: client(w, r), Place: whereabouts(w, who.Where),
 		BindingMessage: approval.Spelled(r.BindingMessage),
 		RequestedAt:    r.CreatedAt.UTC().Truncate(time.Second),
 		ExpiresAt:      r.ExpiresAt.UTC().Truncate(time.Second),
@@ -86,10 +95,17 @@ func (s *Shower) Render(r approval.Request, who Viewer) (View, error) {
 	if l.omitted += left; l.omitted > 0 {
 		v.Omitted = w.count("warning.omitted", l.omitted)
 	}
-	if s.Connections[r.OP].Strict {
-		if v.Refused = l.refused(); v.Refused != "" {
-			v.Words.Approve = "" // for whoever shows a button without looking
-		}
+	if s.Connections[r.OP].strict(r.ClientID) {
+		v.Refused = l.refused()
+	}
+	if v.Refused == "" {
+		v.Refused = barred(w, who.Where)
+	}
+	if v.Refused == "" {
+		v.Refused = unfit(w, who.Unfit)
+	}
+	if v.Refused != "" {
+		v.Words.Approve = "" // for whoever shows a button without looking
 	}
 	return v, w.err
 }
@@ -103,13 +119,26 @@ func (s *Shower) Approvable(r approval.Request) error {
 	return err
 }
 
+// unfit says why the viewer's device cannot approve.
+func unfit(w *speaker, why error) string {
+	switch {
+	case why == nil:
+		return ""
+	case errors.Is(why, approval.ErrDeviceBound):
+		return w.say("warning.synced")
+	case errors.Is(why, approval.ErrAttestation):
+		return w.say("warning.unattested")
+	}
+	return w.say("warning.rules")
+}
+
 // lay lays out the details of r as its connection has them shown.
-func (s *Shower) lay(w *speaker, r approval.Request) *layout {
+func (s *Shower) lay(w *speaker, r approval.Request, at *approval.Where) *layout {
 	t := s.Connections[r.OP].Templates
 	if t == nil {
 		t = s.Catalogue.builtIn
 	}
-	return lay(w, t, r.Context)
+	return lay(w, t, r.Context, at)
 }
 
 // titles says of each kind what it is called.

@@ -95,12 +95,12 @@ func TestBytes(t *testing.T) {
 		r.Context[k] = json.RawMessage(`{"b":1,"a":[true,null,"x"]}`)
 	}
 	s := shower(t)
-	first, err := s.View(r, "en")
+	first, err := s.View(r, show.Viewer{Locale: "en"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 50 {
-		again, _ := s.View(r, "en-US")
+		again, _ := s.View(r, show.Viewer{Locale: "en-US"})
 		if !bytes.Equal(first, again) {
 			t.Fatalf("got\n%s\nthen\n%s", first, again)
 		}
@@ -169,7 +169,7 @@ func TestTheCodeIsNeverInTheView(t *testing.T) {
 	r.BindingMessage = ""
 	r.Code = approval.Code{Source: approval.CodeBindingMessage, KeyID: "key-7", MAC: []byte("not for any eyes")}
 	r.Context = map[string]json.RawMessage{"user_code": []byte(`"W4SCT7"`), "binding_message": []byte(`"W4SCT7"`)}
-	raw, err := shower(t).View(r, "en")
+	raw, err := shower(t).View(r, show.Viewer{Locale: "en"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestTheCodeIsNeverInTheView(t *testing.T) {
 func TestNothingElseOfTheRequestIsShown(t *testing.T) {
 	r := request()
 	r.Handle, r.RefHash, r.Fingerprint, r.UserID = "bearer", []byte("refhash"), []byte("print"), "user-9"
-	raw, err := shower(t).View(r, "en")
+	raw, err := shower(t).View(r, show.Viewer{Locale: "en"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestCardNumbersAreNeverWhole(t *testing.T) {
 			details := `[{"type":"` + typ + `","source_account":` + account + `}]`
 			r := with(map[string]string{"authorization_details": details})
 			for _, r := range []approval.Request{r, with(map[string]string{"authorization_details": string(quote(t, details))})} {
-				view, err := s.View(r, "en")
+				view, err := s.View(r, show.Viewer{Locale: "en"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -111,7 +111,7 @@ func TestNothingIsHiddenByATemplate(t *testing.T) {
 		"request_context": `[{"ip":"VL"},"VM"]`,
 	})
 	for _, lang := range []string{"en", "ja"} {
-		view, err := shower(t).View(r, lang)
+		view, err := shower(t).View(r, show.Viewer{Locale: lang})
 		if err != nil {
 			t.Fatal(err)
 		}

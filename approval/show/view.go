@@ -29,6 +29,7 @@ type View struct {
 	Details        []Detail           `json:"details,omitempty"`
 	Omitted        string             `json:"omitted,omitempty"` // set if something could not be shown, and says so
 	Refused        string             `json:"refused,omitempty"` // set if this can be denied and not approved, and says why; Words.Approve is empty then
+	Place          *Place             `json:"place,omitempty"`   // where this was started, against where the viewer is; words only
 	Prompt         string             `json:"prompt,omitempty"`  // set if a code must be typed; never holds the code
 	RequestedAt    time.Time          `json:"requested_at"`
 	ExpiresAt      time.Time          `json:"expires_at"`

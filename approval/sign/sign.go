@@ -43,6 +43,7 @@ type Signer struct {
 	signer    jose.Signer
 	hints     jose.Signer
 	audit     jose.Signer
+	sets      jose.Signer // [Signer.SignSET]
 	published jose.JSONWebKeySet
 }
 
@@ -92,7 +93,9 @@ func New(keys ...jose.JSONWebKey) (*Signer, error) {
 			return nil, fmt.Errorf("sign: %w", err)
 		}
 	}
-	return s, nil
+	var err error
+	s.sets, err = newSETSigner(current)
+	return s, err
 }
 
 // named fills in what a published key says of itself. A name that was given

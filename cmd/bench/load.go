@@ -42,35 +42,13 @@ type load struct {
 // run pairs the phones and measures: first how much goes through, then how long
 // it takes at a rate that leaves room.
 func (t task) run(ctx context.Context) (out load, err error) {
-	debug.SetGCPercent(1000) // what the load takes of the machine is missing to what it is put on
-	op, err := newProvider(t)
+	d, dismiss, err := t.crew(ctx)
 	if err != nil {
 		return out, err
 	}
-	var background sync.WaitGroup
-	defer background.Wait()
-	defer op.server.Close()
-	background.Go(op.Run)
-	say("pairing %d phones", t.Phones)
-	phones, err := t.pair(ctx)
-	if err != nil {
-		return out, err
-	}
-	defer func() {
-		for _, p := range phones {
-			_ = p.close() // nothing hangs on how it ends
-		}
-	}()
-	d := &drive{op: op, pid: t.PID, idle: make(chan *phone, len(phones))}
-	for _, p := range phones {
-		if err := p.connect(); err != nil {
-			return out, err
-		}
-		background.Go(p.Run)
-		d.idle <- p
-	}
+	defer dismiss()
 	say("as many flows as possible, %d under way", t.Busy)
-	if out.PerSecond, err = d.closed(ctx, t.Busy, t.Length); err != nil {
+	if out.PerSecond, err = d.closed(ctx, t.Busy, warmUp, t.Length); err != nil {
 		return out, err
 	}
 	say("%.0f flows/s; now %d a second", out.PerSecond, t.Rate)
@@ -78,7 +56,42 @@ func (t task) run(ctx context.Context) (out load, err error) {
 		return out, err
 	}
 	say("OP's POST %v, frame %v; %d flows in all, each told to its OP once", out.Post, out.Frame, d.flows.Load())
-	return out, op.check()
+	return out, d.op.check()
+}
+
+// crew is the OP, and phones that are paired and listen, until dismiss is called.
+func (t task) crew(ctx context.Context) (d *drive, dismiss func(), err error) {
+	debug.SetGCPercent(1000) // what the load takes of the machine is missing to what it is put on
+	op, err := newProvider(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	var background sync.WaitGroup
+	var phones []*phone
+	dismiss = func() {
+		for _, p := range phones {
+			_ = p.close() // nothing hangs on how it ends
+		}
+		op.server.Close()
+		background.Wait()
+	}
+	background.Go(op.Run)
+	say("pairing %d phones", t.Phones)
+	if phones, err = t.pair(ctx); err != nil {
+		op.server.Close()
+		background.Wait()
+		return nil, nil, err
+	}
+	d = &drive{op: op, pid: t.PID, idle: make(chan *phone, len(phones))}
+	for _, p := range phones {
+		if err := p.connect(); err != nil {
+			dismiss()
+			return nil, nil, err
+		}
+		background.Go(p.Run)
+		d.idle <- p
+	}
+	return d, dismiss, nil
 }
 
 // drive puts flows on their way.
@@ -131,8 +144,8 @@ func (d *drive) flow(ctx context.Context, p *phone, due time.Time) (times, error
 }
 
 // closed keeps busy flows under way and returns how many came to their end each
-// second.
-func (d *drive) closed(ctx context.Context, busy int, length time.Duration) (float64, error) {
+// second, once those of the warm-up have passed.
+func (d *drive) closed(ctx context.Context, busy int, warmUp, length time.Duration) (float64, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	from := time.Now().Add(warmUp)
 	until := from.Add(length)

@@ -51,6 +51,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		switch args[0] {
 		case "load":
 			return answer(out, func(t task) (load, error) { return t.run(ctx) })
+		case "compare":
+			return answer(out, func(c contest) (compared, error) { return c.run(ctx) })
 		case "bound":
 			return answer(out, func(t boundTask) (float64, error) { return t.run(ctx) })
 		case "pair":
@@ -67,7 +69,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&b.mitome, "mitome", "bin/mitome", "the program to measure")
 	flags.StringVar(&b.postgres, "postgres", "", "URL of a PostgreSQL that syncs what it commits; its database must be empty")
-	flags.StringVar(&b.only, "only", "", "sqlite, postgres, sockets or push: measure that one alone")
+	flags.StringVar(&b.without, "without", "", "another program, to be measured without limits in place of the same one")
+	flags.StringVar(&b.only, "only", "", "sqlite, postgres, limits, sealing, sockets or push: measure that one alone")
 	flags.DurationVar(&b.length, "length", defaultLength, "how long each measurement takes")
 	flags.IntVar(&b.phones, "phones", defaultPhones, "how many phones there are")
 	flags.IntVar(&b.busy, "busy", defaultBusy, "how many flows are under way at once when as many as possible are asked for")

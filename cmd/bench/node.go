@@ -40,16 +40,22 @@ type node struct {
 	webhook      string // of the OP
 	apiKey       string
 	secret       string // of the webhook
+	limits       string // of the connection
 	cmd          *exec.Cmd
 }
 
 // newNode writes the configuration of a node of its own.
 func newNode(program, dir, engine, database string) (*node, error) {
+	return newLimited(program, filepath.Join(dir, engine), database, highLimits)
+}
+
+// newLimited is newNode in a folder of its own, with these limits.
+func newLimited(program, dir, database, limits string) (*node, error) {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{program: program, dir: filepath.Join(dir, engine), apiKey: "bench_" + rand.Text()}
+	n := &node{program: program, dir: dir, limits: limits, apiKey: "bench_" + rand.Text()}
 	secret := make([]byte, 32)
 	rand.Read(secret) // never fails, says crypto/rand
 	n.secret = "whsec_" + base64.StdEncoding.EncodeToString(secret)
@@ -94,8 +100,9 @@ func (n *node) configuration(database string) []byte {
   - name: %s
     kind: webhook
     keys: [{name: bench, sha256: "%s"}]
+    limits: %s
     webhook: {url: "http://%s/webhook", secrets: ["%s"], allow_private: ["127.0.0.0/8"]}
-`, opName, hex.EncodeToString(hash[:]), n.webhook, n.secret)
+`, opName, hex.EncodeToString(hash[:]), n.limits, n.webhook, n.secret)
 	return b.Bytes()
 }
 

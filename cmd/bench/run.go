@@ -32,6 +32,7 @@ const starts = 5
 // bench is one run.
 type bench struct {
 	mitome   string // the program
+	without  string // the program that limits are compared with; empty: the same
 	postgres string // URL; empty: SQLite alone
 	only     string
 	length   time.Duration
@@ -58,7 +59,7 @@ func (b *bench) run(ctx context.Context) error {
 		name    string
 		measure func(context.Context, string) error
 	}{
-		{sqliteEngine, b.sqlite}, {postgresEngine, b.onPostgres}, {pushPart, b.senders}, {socketsPart, b.idleSockets},
+		{sqliteEngine, b.sqlite}, {postgresEngine, b.onPostgres}, {limitsPart, b.limitsOfAll}, {sealingPart, b.sealing}, {pushPart, b.senders}, {socketsPart, b.idleSockets},
 	} {
 		if b.only != "" && b.only != e.name {
 			continue

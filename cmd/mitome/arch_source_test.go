@@ -26,7 +26,7 @@ var atTop = []string{
 	"approval", "cmd", "device", "push", "server", "webui", // the code
 	".ci", ".github", "deploy", "docs", "examples", "tools",
 	".gitignore", ".golangci.yml", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", ".dockerignore", "LICENSE",
-	"Makefile", "README.md", "go.mod", "go.sum",
+	"Makefile", "README.md", "SECURITY.md", "go.mod", "go.sum",
 	".git", "bin", // not in the repository
 }
 

@@ -126,6 +126,9 @@ func adUnknown(t *testing.T, s adStage, mode string) {
 	for _, user := range []string{"1002", "1003"} { // without a device, and not there
 		check(t, "client", s.op.ask(t, adAsk{mode, user, "", 60}, rand.Text()).wait(t), "access_denied")
 	}
+	whileLocked(t, s.gateway, "1001", func() {
+		check(t, "client", s.op.ask(t, adAsk{mode, "1001", "", 60}, rand.Text()).wait(t), "access_denied")
+	})
 }
 
 func adWithdrawn(t *testing.T, s adStage, mode string) {

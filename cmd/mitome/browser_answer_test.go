@@ -49,19 +49,6 @@ func width(b *browsertest.Browser, css string) float64 {
 	return browsertest.Eval[float64](b, `document.querySelector('`+css+`').getBoundingClientRect().width`)
 }
 
-func notStarted(p *people) {
-	phone, q := p.waiting("corp")
-	phone.Click("button", "I did not start this")
-	phone.Sees("dialog", "You did not start this?")
-	phone.Audit("sure")
-	phone.Click("button", "Go back")
-	phone.SeesNot("dialog", "You did not start this?")
-	phone.Click("button", "I did not start this")
-	phone.Click("button", "It was not me")
-	phone.Stage("not_me")
-	q.Told("UNAUTHORIZED")
-}
-
 func reloadRequest(p *people) {
 	phone, q := p.waiting("corp")
 	phone.Reload()

@@ -22,6 +22,7 @@ func TestDemo(t *testing.T) {
 		{"in Japanese", "ja", (*visit).everything},
 		{"with the software passkey", "en", (*visit).withoutAuthenticator},
 		{"without a phone", "en", (*visit).unpaired},
+		{"what nobody started", "en", (*visit).disowned},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -101,6 +102,35 @@ func (v *visit) unpaired() {
 	v.shop.Stage("failed")
 	v.shop.Text("unknown_user_id")
 	v.picture("2-unpaired")
+}
+
+// disowned approves more than a user is asked by default, says that she did not
+// start the next one, is told why the shop finds nobody, and can soon go on.
+func (v *visit) disowned() {
+	v.opensPhone()
+	v.phone.Authenticator()
+	v.pairs()
+	for range 5 {
+		v.orders("pay", "poll")
+		v.approves()
+	}
+	v.orders("pay", "poll")
+	v.phone.Press("#not-me")
+	v.phone.Press("#sure-yes")
+	v.phone.Stage("not_me")
+	v.shop.Stage("denied")
+	v.phone.Open(v.Phone + "/")
+	v.shop.Press("#go")
+	v.shop.Stage("failed")
+	v.shop.Text("she did not start a request")
+	v.shop.Audit("failed")
+	v.shop.UntilTrue("the shop to find her again", `(() => {
+		if (document.querySelector('[data-stage=failed]').checkVisibility()) document.querySelector('#go').click();
+		return document.querySelector('[data-stage=pending]').checkVisibility();
+	})()`)
+	v.phone.Press(`main a[href^="/requests/"]`)
+	v.phone.Stage("ask")
+	v.approves()
 }
 
 // opensPhone presses the button that opens the second window.

@@ -25,6 +25,8 @@ func TestPeople(t *testing.T) {
 		{"approve", approveRequest},
 		{"deny", denyRequest},
 		{"I did not start this", notStarted},
+		{"I did not start this, in Japanese", disowned("ja")},
+		{"I did not start this, without the passkey", notStartedOnly},
 		{"reload at each step", reloadRequest},
 		{"approve pressed twice", approveTwice},
 		{"not verified", approveUnverified},
@@ -45,6 +47,11 @@ func TestPeople(t *testing.T) {
 		{"rename, remove, sign out", tendDevices},
 		{"lost device", loseDevice},
 		{"a code of one's own", ownCode},
+		{"stop everything", stopAll("en")},
+		{"stop everything, in Japanese", stopAll("ja")},
+		{"stop everything, on a cooling device", stopCooling},
+		{"quiet hours", quietHours},
+		{"one of several requests", readFirst},
 		{"pages without a device", plainPages},
 		{"every page in English", inLanguage("en")},
 		{"every page in Japanese", inLanguage("ja")},
@@ -73,6 +80,9 @@ func newPeople(t *testing.T, chrome *browsertest.Chrome) *people {
 		browsertest.Connection{Name: "corp", Title: "Example Bank", Lines: browsertest.SignIn},
 		browsertest.Connection{Name: "vault", Title: "The Vault", Lines: "    rules: {binding_message: type, unknown_details: refuse}"},
 		browsertest.Connection{Name: "brief", Title: "Brief", Lines: "    expires_in: 15s"},
+		browsertest.Connection{Name: "guard", Title: "On Guard", Freeze: "15m"},
+		// No passkey of a test takes as long as this one has it.
+		browsertest.Connection{Name: "busy", Title: "Busy", Limits: "{fastest_approval: 5s}"},
 	)}
 }
 

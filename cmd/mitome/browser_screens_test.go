@@ -151,6 +151,7 @@ func (s *sitting) answering() {
 	s.phone.Press("#deny")
 	s.phone.Stage("denied")
 	s.picture(s.phone, "17-denied", "Denied")
+	s.disowning()
 
 	s.pairFor("vault")
 	s.phone.Open(s.URL + "/")
@@ -168,6 +169,26 @@ func (s *sitting) answering() {
 	}
 	s.phone.Stage("locked")
 	s.picture(s.phone, "15b-locked", "Too many wrong codes")
+}
+
+// disowning is what follows from "I did not start this", with and without the passkey.
+func (s *sitting) disowning() {
+	for _, end := range []struct {
+		verified          bool
+		stage, page, what string
+	}{
+		{false, "not_me_only", "14c-not-me-only", "I did not start this, not confirmed"},
+		{true, "not_me", "14b-not-me", "I did not start this, confirmed"},
+	} {
+		s.phone.Open(s.URL + "/")
+		s.Ask("corp", "aiko")
+		s.asked(s.phone)
+		s.phone.Verified(end.verified)
+		s.phone.Press("#not-me")
+		s.phone.Press("#sure-yes")
+		s.phone.Stage(end.stage)
+		s.picture(s.phone, end.page, end.what)
+	}
 }
 
 // payment is what a bank asks: RFC 9396's example, and where it was started.
@@ -275,4 +296,18 @@ func (s *sitting) tending() {
 	s.phone.Press("[data-act=lost]")
 	s.phone.UntilTrue("the question", `document.querySelector('#ask-lost').open`)
 	s.picture(s.phone, "19b-lost", "A lost device")
+	s.stopping()
+}
+
+// stopping is where everything is stopped. Nothing is asked after it.
+func (s *sitting) stopping() {
+	s.phone.Open(s.URL + "/lock")
+	s.phone.Stage("list")
+	s.picture(s.phone, "22-lock", "Stop everything")
+	s.phone.Press("[data-act=lock]")
+	s.phone.UntilTrue("the question", `document.querySelector('#ask-lock').open`)
+	s.picture(s.phone, "22b-lock-sure", "Stop everything, asked")
+	s.phone.Press("#ask-lock button[value=yes]")
+	s.phone.UntilTrue("the stop", `!!document.querySelector('[data-locked]')`)
+	s.picture(s.phone, "22c-locked", "Everything is stopped")
 }

@@ -34,6 +34,12 @@ func (configCheck) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if _, faults := openMetadata(c, nil); len(faults) > 0 {
+		return configFaults{faults}
+	}
+	if _, faults := openPlaces(c, nil); len(faults) > 0 {
+		return configFaults{faults}
+	}
 	a.say("The configuration is good: %d connection(s), %s.", len(c.OPs), c.PublicURL)
 	return nil
 }
@@ -97,7 +103,7 @@ func (a *app) load() (config.Config, error) {
 	_, more := openOPs(c, nil, nil)
 	faults = append(append(faults, more...), appFaults(c)...)
 	_, more = templatesOf(c)
-	faults = append(faults, more...)
+	faults = append(append(faults, more...), ruleFaults(c)...)
 	if len(faults) > 0 {
 		return c, configFaults{faults}
 	}

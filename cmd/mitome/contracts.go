@@ -82,10 +82,10 @@ Without ` + "`rules.acr`" + ` these are known:
 `
 
 const contractsACR = `
-The first entry of ` + "`rules.acr`" + ` replaces that table. There is no ` + "`phrh`" + ` in it, because it says that the key is in
-hardware, which nobody has checked. ` + "`phr`" + ` and ` + "`phrh`" + ` need a typed code even in a table of one's own, unless
-` + "`rules.phr_without_code`" + ` is set: nobody can steal a passkey by phishing, but a user can be talked into approving what
-somebody else has started.
+The first entry of ` + "`rules.acr`" + ` replaces that table. ` + "`phr`" + ` and ` + "`phrh`" + ` need a typed code even in a table of one's own,
+unless ` + "`rules.phr_without_code`" + ` is set: nobody can steal a passkey by phishing, but a user can be talked into approving what
+somebody else has started. ` + "`phrh`" + ` needs a key that is proved to be in hardware even there, and that is reached only with
+` + "`rules.attestation: direct`" + ` ([attestation](../attestation.md)).
 
 ` + "```yaml" + `
 rules:
@@ -106,9 +106,9 @@ func contractsDoc() (string, error) {
 	b.WriteString(contractsCarry)
 	writeContracts(&b)
 	b.WriteString(contractsAfter)
-	b.WriteString("| acr | verified by PIN or biometry | not synced | a code was typed |\n|---|---|---|---|\n")
+	b.WriteString("| acr | verified by PIN or biometry | not synced | proved to be in hardware | a code was typed |\n|---|---|---|---|---|\n")
 	for _, l := range policy.DefaultLevels() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", l.Value, mark(l.UserVerified), mark(l.DeviceBound), mark(l.NeedsCode(false)))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", l.Value, mark(l.UserVerified), mark(l.DeviceBound || l.NeedsHardware()), mark(l.NeedsHardware()), mark(l.NeedsCode(false)))
 	}
 	b.WriteString(contractsACR)
 	book, err := policy.New(policy.Rules{}, nil)
@@ -116,8 +116,9 @@ func contractsDoc() (string, error) {
 		return "", err
 	}
 	amr := book.Grade(approval.Request{}, approval.Ceremony{UserVerified: true}).AMR
-	fmt.Fprintf(&b, "`amr` (RFC 8176) says what the passkey's signature shows: `%s`. Not `hwk` or `swk`, because where the key is\n"+
-		"nobody has attested; and not `pin`, `fpt` or `face`, because no signature says by which of them the user was verified.\n", strings.Join(amr, " "))
+	fmt.Fprintf(&b, "`amr` (RFC 8176) says what the passkey's signature shows: `%s`. `hwk` or `swk` stands before it where\n"+
+		"an attestation proved where the key is and it cannot leave; never `pin`, `fpt` or `face`, because no signature says by which\n"+
+		"of them the user was verified.\n", strings.Join(amr, " "))
 	return b.String(), nil
 }
 

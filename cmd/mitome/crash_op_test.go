@@ -80,10 +80,12 @@ func newCrashOP(t *testing.T) *crashOP {
 	o.config = fmt.Sprintf(`ops:
   - name: hook
     kind: webhook
+    limits: {off: true}
     keys: [{name: test, sha256: "%x"}]
     webhook: {url: %q, secrets: [whsec_%s], allow_private: ["127.0.0.0/8"]}
   - name: realm
     kind: keycloak
+    limits: {off: true}
     issuer: %s
     expires_in: 15m
     guard: 10ms

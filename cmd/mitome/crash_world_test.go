@@ -199,7 +199,7 @@ func (w *crashWorld) requests() (out []crashRow) {
 	defer db.Close()
 	w.each(db, `
 		SELECT r.id, r.op, r.binding_message, r.state,
-			(SELECT COUNT(*) FROM audit a WHERE a.request_id = r.id
+			(SELECT COUNT(*) FROM audit a WHERE a.request_id = r.id AND a.request_id <> '' -- for its index
 				AND a.word IN ('request.approved', 'request.denied', 'request.expired', 'request.withdrawn')),
 			(SELECT COUNT(*) FROM evidence e WHERE e.request_id = r.id),
 			(SELECT COUNT(*) FROM outbox o WHERE o.kind = 'report' AND o.subject = r.id),

@@ -117,7 +117,10 @@ func devicesAndOPs(devices, ops http.Handler) http.Handler {
 }
 
 // demoConfig is written as an operator would, so that it is read, completed and
-// checked as an operator's is. The environment has no say in it.
+// checked as an operator's is. The environment has no say in it. Whoever tries
+// things out asks often, lets requests pass and says that she did not start them,
+// and a passkey in software signs at once: none of that may keep the demo from
+// going on.
 func demoConfig(folder string, place demo.Place, m demo.Mitome, rules string) (config.Config, error) {
 	sum := sha256.Sum256([]byte(m.Key))
 	text := fmt.Sprintf(`public_url: %q
@@ -129,6 +132,8 @@ ops:
     title: Demo OP
     scopes:
       openid: { en: Know who you are, ja: あなたが誰であるかの確認 }
+    limits: { off: true }
+    signals: { freeze: 15s }
     keys: [{ name: demo, sha256: %q }]
     webhook: { url: %q, secrets: [%q], allow_private: ["127.0.0.0/8", "::1/128"] }
 %s`, place.Mitome(), filepath.Join(folder, "data"), demo.Connection, hex.EncodeToString(sum[:]), place.OP()+"/webhook", m.Secret, rules)

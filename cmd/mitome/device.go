@@ -25,9 +25,14 @@ type deviceCmd struct {
 	Approve deviceApprove `cmd:"" help:"Approve a request with the passkey."`
 	Deny    deviceDeny    `cmd:"" help:"Deny a request."`
 	Code    deviceCode    `cmd:"" help:"Show a code that says at a till who stands there."`
+	Lock    deviceLock    `cmd:"" help:"Stop everything by passkey: what waits is denied, and nobody can ask you until an administrator unlocks you."`
 	Listen  deviceListen  `cmd:"" help:"Follow requests as they come and go, until interrupted."`
 	Status  deviceStatus  `cmd:"" help:"List the users that this device stands for."`
 }
+
+// signingTime is what the passkey takes: a server refuses an approval that comes
+// 200 ms after its challenge, and whoever runs the command has read what it is for.
+const signingTime = 250 * time.Millisecond
 
 // open opens the key file and this device's standing with server, or with the
 // one server that it knows.
@@ -44,6 +49,7 @@ func (c deviceCmd) open(a *app, server string) (p *phone.Phone, closing func(), 
 	if err != nil {
 		return nil, nil, err
 	}
+	keys.Pause = signingTime
 	if server == "" {
 		if server, err = c.only(keys); err != nil {
 			return nil, nil, err
@@ -227,7 +233,7 @@ func (c deviceApprove) Run(a *app, d *deviceCmd) error {
 
 type deviceDeny struct {
 	Request string `arg:"" help:"Id of the request."`
-	NotMe   bool   `help:"Say that you did not start this."`
+	NotMe   bool   `help:"Say by passkey that you did not start this: its client cannot ask you for a while, and the operator is told."`
 }
 
 // Run denies a request.
@@ -237,11 +243,38 @@ func (c deviceDeny) Run(a *app, d *deviceCmd) error {
 		return err
 	}
 	defer closing()
-	state, err := p.Deny(c.Request, c.NotMe)
+	deny := func(id string) (string, error) { return p.Deny(id, false) }
+	if c.NotMe {
+		deny = p.NotMe
+	}
+	state, err := deny(c.Request)
 	if err != nil {
 		return err
 	}
 	return a.settled(c.Request, state)
+}
+
+type deviceLock struct {
+	Device string `arg:"" optional:"" help:"Id of the device; needed only if this one stands for several users."`
+}
+
+// Run stops everything.
+func (c deviceLock) Run(a *app, d *deviceCmd) error {
+	p, closing, err := d.open(a, "")
+	if err != nil {
+		return err
+	}
+	defer closing()
+	id, err := oneDevice(p, c.Device)
+	if err != nil {
+		return err
+	}
+	if err := p.Lock(id); err != nil {
+		return err
+	}
+	return a.show(map[string]string{"locked_by": id}, func() {
+		fmt.Fprintln(a.out, "Everything is stopped. Only an administrator lets it go on.")
+	})
 }
 
 func (a *app) settled(id, state string) error {

@@ -27,7 +27,7 @@ func (c deviceCode) Run(a *app, d *deviceCmd) error {
 		return err
 	}
 	defer closing()
-	id, err := c.device(p)
+	id, err := oneDevice(p, c.Device)
 	if err != nil {
 		return err
 	}
@@ -48,17 +48,17 @@ func (c deviceCode) Run(a *app, d *deviceCmd) error {
 	})
 }
 
-// device is the one that is named, or the only one.
-func (c deviceCode) device(p *phone.Phone) (string, error) {
-	if c.Device != "" {
-		return c.Device, nil
+// oneDevice is the one that is named, or the only one.
+func oneDevice(p *phone.Phone, named string) (string, error) {
+	if named != "" {
+		return named, nil
 	}
 	list, err := p.Devices()
 	switch {
 	case err != nil:
 		return "", err
 	case list.Len() != 1:
-		return "", errors.New("name the device that shows the code; see mitome device status")
+		return "", errors.New("name the device; see mitome device status")
 	}
 	return list.Get(0).ID, nil
 }

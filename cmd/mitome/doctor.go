@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mitome-ciba/mitome/cmd/mitome/doctor"
+	"github.com/mitome-ciba/mitome/device/mds"
 	"github.com/mitome-ciba/mitome/server/config"
 	"github.com/mitome-ciba/mitome/server/seal"
 	"github.com/mitome-ciba/mitome/server/store"
@@ -52,6 +53,7 @@ type examination struct {
 	faults config.Faults // of the configuration; what hangs on those settings is left out
 	ring   *seal.Ring    // nil if there is none to be had
 	ids    []string      // of all its keys
+	models *mds.File     // nil if there is no metadata to be had
 }
 
 // all goes on wherever something is wrong: an operator who mends one thing a run
@@ -66,6 +68,9 @@ func (x *examination) all() {
 	}
 	x.keys()
 	x.secretFiles()
+	if !x.faulty(attestationCheck) {
+		x.attestation()
+	}
 	if !x.faulty("database") {
 		x.database()
 	}
@@ -187,6 +192,7 @@ func (x *examination) database() {
 	}
 	doctor.Database{
 		URL: string(x.config.Database.URL), Manual: x.config.Database.ManualMigration, KeyIDs: x.ids, Now: time.Now,
+		Further: x.distrusted,
 		Open: func(ctx context.Context) (doctor.DB, error) {
 			db, err := store.Open(ctx, string(x.config.Database.URL), store.Options{Ring: ring, Now: time.Now})
 			if err != nil {

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/mitome-ciba/mitome/approval/op"
-	"github.com/mitome-ciba/mitome/approval/policy"
 	"github.com/mitome-ciba/mitome/server/config"
 )
 
@@ -21,12 +22,20 @@ func (x *examination) contract(o config.OP) {
 	x.report.OK(check, "Of a request Mitome hears %s%s.", hears, not)
 	told, not := listed(c, false)
 	x.report.OK(check, "Of a decision the OP hears yes or no%s%s; its ID token's acr is %s.", told, not, acrWords[c.ACR])
+	x.rules(check, o, c)
+	for _, cl := range o.Clients {
+		x.report.OK(check, "The client %s has rules of its own: %s. The others are the connection's.", cl.ID, strings.Join(slices.Sorted(maps.Keys(cl.Own)), ", "))
+	}
+}
+
+// rules says what an approval under o's rules can reach.
+func (x *examination) rules(check string, o config.OP, c op.Carries) {
 	reached, never := o.Rules.Reachable(c.UserCode)
 	x.report.OK(check, "An approval can reach the acr values %s.", words(reached))
 	if len(o.Rules.ACR) > 0 && len(never) > 0 {
 		x.report.Warn(check, "No approval can reach the acr values %s: nothing is ever typed here. Set rules.binding_message to type, or take them out of rules.acr.", words(never))
 	}
-	if o.Rules.RequireCode && !c.UserCode && o.Rules.BindingMessage != policy.ModeType {
+	if noCode(o.Rules, c) {
 		x.report.Warn(check, "Every request is denied: rules.require_user_code asks for something to type, and an OP of this kind forwards no user_code. Set rules.binding_message to type.")
 	}
 }

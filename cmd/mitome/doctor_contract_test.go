@@ -34,6 +34,8 @@ func TestDoctorContracts(t *testing.T) {
 		{"a code that the OP brings", webhook + ", rules: {require_user_code: true}", nil, ""},
 		{"an acr out of reach", keycloak + ", rules: {acr: [{value: gold, user_code: true}, {value: silver}]}", []string{"values silver."}, "acr values gold"},
 		{"no acr in reach", keycloak + ", rules: {acr: [{value: phrh}]}", []string{"values (none)."}, "acr values phrh"},
+		{"clients of their own", webhook + ", clients: [{id: till, rules: {scopes: [profile], device_bound: true}}]",
+			[]string{"The client till has rules of its own: device_bound, scopes. The others are the connection's."}, ""},
 		{"an acr that the OP brings into reach", webhook + ", rules: {acr: [{value: gold, user_code: true}]}", []string{"values gold."}, ""},
 	}
 	for _, tt := range tests {

@@ -142,6 +142,10 @@ func amUnknown(t *testing.T, s amStage) {
 		id, _ := s.am.ask(t, subject, 2*time.Minute, nil)
 		s.wantClient(t, id, "access_denied")
 	}
+	whileLocked(t, s.gateway, "am-user-1", func() {
+		id, _ := s.am.ask(t, "am-user-1", 2*time.Minute, nil)
+		s.wantClient(t, id, "access_denied")
+	})
 }
 
 func amEarly(t *testing.T, s amStage) {

@@ -63,6 +63,9 @@ type counted struct {
 func (c counted) CreateRequest(ctx context.Context, r approval.Request, effects []approval.Effect, by device.Actor) (approval.Request, error) {
 	stored, err := c.Store.CreateRequest(ctx, r, effects, by)
 	if err == nil {
+		if r.Quiet != "" {
+			c.metrics.Quiet(r.OP, string(r.Quiet))
+		}
 		c.count(r)
 	}
 	return stored, err
@@ -95,6 +98,18 @@ func watchSends(send sendFunc, m *server.Metrics, alarm *push.Alarm) sendFunc {
 		m.Delivery(string(a.Channel), sendOutcome(err))
 		alarm.Heard(ctx, a.Channel, err)
 		return err
+	}
+}
+
+// sparing is send, and keeps no place of the outbox while it is asked of a device
+// whether it listens: most phones do not, and where there are several nodes that is
+// known only when none has answered.
+func sparing(send sendFunc) sendFunc {
+	return func(ctx context.Context, a push.Address, msg push.Message) error {
+		if a.Channel == push.WebSocket {
+			outbox.Waits(ctx)
+		}
+		return send(ctx, a, msg)
 	}
 }
 

@@ -7,7 +7,10 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -15,6 +18,7 @@ import (
 	"github.com/mitome-ciba/mitome/cmd/mitome/doctor"
 	"github.com/mitome-ciba/mitome/push"
 	"github.com/mitome-ciba/mitome/server"
+	"github.com/mitome-ciba/mitome/server/outbox"
 )
 
 // TestRefusedCredentialsAreAnAlarm: whoever scrapes sees what each attempt came
@@ -73,5 +77,59 @@ func TestHealthSaysTheAlarm(t *testing.T) {
 		if got := healthLine(r); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// pile is a queue of jobs that are due and are done when they were claimed.
+type pile struct {
+	outbox.Queue
+	mu   sync.Mutex
+	jobs []outbox.Job
+}
+
+func (p *pile) ClaimJobs(_ context.Context, limit int, _ time.Duration) ([]outbox.Job, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := min(limit, len(p.jobs))
+	out := p.jobs[:n]
+	p.jobs = p.jobs[n:]
+	return out, nil
+}
+
+func (*pile) FinishJobs(_ context.Context, ends []outbox.End) []error {
+	return make([]error, len(ends))
+}
+func (*pile) NextDue(context.Context) (time.Time, error) { return time.Time{}, nil }
+
+// TestSparing: only what is asked of a socket leaves its place to others.
+func TestSparing(t *testing.T) {
+	for channel, want := range map[push.Channel]int64{push.WebSocket: 5, push.FCM: 1} {
+		t.Run(string(channel), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var begun atomic.Int64
+				send := sparing(func(context.Context, push.Address, push.Message) error {
+					begun.Add(1)
+					<-time.After(time.Second)
+					return nil
+				})
+				w := &outbox.Worker{
+					Queue: &pile{jobs: slices.Repeat([]outbox.Job{{Kind: "x"}}, 5)}, Log: slog.New(slog.DiscardHandler), Concurrency: 1,
+					Handlers: map[string]outbox.Handler{"x": func(ctx context.Context, _ outbox.Job, _ func(context.Context) error) outbox.Result {
+						_ = send(ctx, push.Address{Channel: channel}, push.Message{})
+						return outbox.Result{Outcome: outbox.Done}
+					}},
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- w.Run(ctx) }()
+				<-time.After(time.Second / 2)
+				synctest.Wait()
+				if n := begun.Load(); n != want {
+					t.Errorf("%d of 5 have begun while one waits, want %d", n, want)
+				}
+				cancel()
+				<-ended
+			})
+		})
 	}
 }

@@ -21,6 +21,7 @@ var flows = []struct {
 	{"approve, on PostgreSQL", flowPostgres},
 	{"deny", flowDeny},
 	{"deny, ping", flowDenyPing},
+	{"I did not start this", flowNotMe},
 	{"a code to be typed", flowTypedCode},
 	{"nobody answers", flowExpiry},
 	{"nobody to ask", flowUnknown},
@@ -120,6 +121,25 @@ func flowDenyPing(t *testing.T, s *stage) {
 	phone.do(t, "deny", phone.pending(t))
 	g.realm.Pings.Wait(t, patience)
 	check(t, "client", outcome(t, g.realm.Kiosk, id), "access_denied")
+}
+
+// flowNotMe: the client hears no, for what else it asked too, and afterwards what it
+// hears of a user whom nobody knows. Another client is not touched.
+func flowNotMe(t *testing.T, s *stage) {
+	g := newGateway(t, s, opening{Freeze: "15m"})
+	phone := g.pair(t, g.realm.Alice, "alice")
+	first := g.realm.Shop.MustAsk(t, "alice")
+	request := phone.pending(t)
+	second := g.realm.Shop.MustAsk(t, "alice")
+	phone.do(t, "deny", "--not-me", request)
+	for name, id := range map[string]string{"first": first, "second": second, "third": g.realm.Shop.MustAsk(t, "alice")} {
+		check(t, "client, "+name, g.realm.Shop.Wait(t, id, patience).Error, "access_denied")
+	}
+	check(t, "reason", string(g.request(t, request).Decision.Reason), "not_started_by_user")
+	id := g.realm.Kiosk.MustAsk(t, "alice")
+	phone.do(t, "approve", phone.pending(t))
+	g.realm.Pings.Wait(t, patience)
+	check(t, "another client", outcome(t, g.realm.Kiosk, id), "tokens")
 }
 
 func flowTypedCode(t *testing.T, s *stage) {

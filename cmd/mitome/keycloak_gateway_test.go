@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -29,6 +30,7 @@ const patience = 30 * time.Second
 type opening struct {
 	Postgres bool
 	Realm    keycloaktest.Policy
+	Freeze   string // how long a client cannot ask after its user did not start something; empty: a moment
 	Settings string // further lines of the connection, indented by four
 }
 
@@ -90,6 +92,8 @@ func (g *gateway) yaml(t *testing.T, port string, o opening) string {
 		"    kind: keycloak",
 		"    issuer: "+g.realm.Issuer,
 		"    internal_url: "+g.wire.URL,
+		"    limits: {off: true}",
+		"    signals: {freeze: "+cmp.Or(o.Freeze, "1ms")+"}",
 		o.Settings,
 	)
 	return strings.Join(lines, "\n") + "\n"

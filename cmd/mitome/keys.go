@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/mitome-ciba/mitome/server/config"
@@ -104,7 +105,7 @@ func completeKeys(a *app, c config.Config) error {
 		return err
 	}
 	a.say("Added the key of Web Push to %s; the other keys are as they were. Give the file to every node and restart them, and keep a copy.", c.KeysFile)
-	return nil
+	return noteKeys(a, c, r, map[string]string{"act": "completed"})
 }
 
 type keysWrap struct {
@@ -131,10 +132,10 @@ func (k keysWrap) Run(a *app) error {
 	}
 	if c.KeysWrapFile == "" {
 		a.say("%s is plain now.", c.KeysFile)
-		return nil
+		return noteKeys(a, c, r, map[string]string{"act": "unwrapped"})
 	}
 	a.say("%s is encrypted under the key in %s. Keep copies of both, apart; plain copies of the first are as good as it was.", c.KeysFile, c.KeysWrapFile)
-	return nil
+	return noteKeys(a, c, r, map[string]string{"act": "wrapped"})
 }
 
 // keyLine is one key, for operators.
@@ -188,7 +189,7 @@ func (keysRotate) Run(a *app) error {
 		return err
 	}
 	a.say("New keys are current in %s. Give the file to every node and restart them, then run mitome keys reseal.", c.KeysFile)
-	return nil
+	return noteKeys(a, c, r, map[string]string{"act": "rotated"})
 }
 
 // Run seals what is sealed under older keys anew.
@@ -208,6 +209,9 @@ func (keysReseal) Run(a *app) error {
 	defer db.Close()
 	n, err := db.Reseal(a.ctx)
 	if err != nil {
+		return err
+	}
+	if err := noteKeysIn(a, db, map[string]string{"act": "resealed", "values": strconv.Itoa(n)}); err != nil {
 		return err
 	}
 	return a.show(map[string]int{"resealed": n}, func() { fmt.Fprintf(a.out, "Sealed %d value(s) under the current key.\n", n) })
@@ -235,7 +239,7 @@ func (keysVAPIDReplace) Run(a *app) error {
 		return err
 	}
 	a.say("Web Push has a new key in %s. Give the file to every node and restart them now. Each browser is notified again once it has opened Mitome.", c.KeysFile)
-	return nil
+	return noteKeys(a, c, r, map[string]string{"act": "web_push_replaced"})
 }
 
 type keysDrop struct {
@@ -263,7 +267,7 @@ func (k keysDrop) Run(a *app) error {
 		return err
 	}
 	a.say("Key %s is forgotten.", k.Key)
-	return nil
+	return noteKeys(a, c, r, map[string]string{"act": "dropped", "key": k.Key})
 }
 
 // unneeded returns an error if the database or old evidence needs the key.

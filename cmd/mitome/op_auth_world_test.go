@@ -124,7 +124,7 @@ func newAuthStage(t *testing.T) *authStage {
 		`client_certificates: [{name: pinned, sha256: "`+certHash(s.pinned)+`"}, {name: named, dns: op.example}]`,
 		"networks: [127.0.0.0/8]",
 		// What stands beside this connection is no more indented than it.
-		"rules: {}\n  - name: far\n    kind: webhook\n    "+key+"\n    networks: [10.0.0.0/8]\n"+
+		"rules: {}\n  - name: far\n    kind: webhook\n    limits: {off: true}\n    "+key+"\n    networks: [10.0.0.0/8]\n"+
 			"tls: {ops: {cert_file: '"+dir+"/tls-cert', key_file: '"+dir+"/tls-key', client_ca_file: '"+dir+"/tls-ca'}}",
 	)
 	s.gateway, s.url = g, strings.Replace(ops, "http:", "https:", 1)

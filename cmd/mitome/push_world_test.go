@@ -49,12 +49,18 @@ type pushWorld struct {
 // newPushWorld starts everything on a database: "sqlite" or "postgres".
 func newPushWorld(t *testing.T, database string) *pushWorld {
 	t.Helper()
+	return newLimitedWorld(t, database, "{off: true}")
+}
+
+// newLimitedWorld is newPushWorld with limits.
+func newLimitedWorld(t *testing.T, database, limits string) *pushWorld {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "mitome") // not t.TempDir: the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	w := &pushWorld{t: t, dir: dir, services: newPushServices(t, dir), op: newHookedOP(t)}
+	w := &pushWorld{t: t, dir: dir, services: newPushServices(t, dir), op: newHookedOP(t, limits)}
 	at := map[string]string{}
 	for _, name := range []string{"devices", "ops", "metrics"} {
 		if at[name], err = loopback.Address(); err != nil {
@@ -200,7 +206,7 @@ type decided struct {
 	To        map[string]int `json:"delivered_to"`
 }
 
-func newHookedOP(t *testing.T) *hookedOP {
+func newHookedOP(t *testing.T, limits string) *hookedOP {
 	t.Helper()
 	secret := make([]byte, 32)
 	rand.Read(secret)
@@ -226,9 +232,10 @@ func newHookedOP(t *testing.T) *hookedOP {
   - name: shop
     kind: webhook
     title: The OP
+    limits: %s
     keys: [{name: test, sha256: "%x"}]
     webhook: {url: %q, secrets: [whsec_%s], allow_private: ["127.0.0.0/8"]}
-`, sha256.Sum256([]byte(o.key)), srv.URL+"/mitome", base64.StdEncoding.EncodeToString(secret))
+`, limits, sha256.Sum256([]byte(o.key)), srv.URL+"/mitome", base64.StdEncoding.EncodeToString(secret))
 	return o
 }
 

@@ -88,10 +88,16 @@ func (a *app) showRequest(r adminapi.Request) error {
 			{"user", r.User}, {"scope", strings.Join(r.Scope, " ")}, {"binding message", r.BindingMessage},
 			{"acr_values", strings.Join(r.ACRValues, " ")}, {"created", when(r.CreatedAt)}, {"expires", when(r.ExpiresAt)},
 		}
+		if r.Quiet != "" {
+			lines = append(lines, []string{"not pushed", r.Quiet})
+		}
 		if d := r.Decision; d != nil {
 			lines = append(lines, []string{"decision", strings.TrimSpace(string(d.Verdict) + " " + string(d.Reason))},
 				[]string{"decided", when(d.At)}, []string{"device", string(d.Device)},
 				[]string{"acr", d.ACR}, []string{"amr", strings.Join(d.AMR, " ")})
+			if !d.FrozenUntil.IsZero() {
+				lines = append(lines, []string{"client frozen", "until " + when(d.FrozenUntil)})
+			}
 		}
 		if rep := r.Report; rep != nil {
 			lines = append(lines, []string{"report", fmt.Sprintf("%s after %d attempt(s)", rep.State, rep.Attempts)},

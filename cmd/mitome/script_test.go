@@ -87,8 +87,10 @@ ops:
     title: Corp
     issuer: %[6]s
     guard: 10ms
+    limits: {off: true}
   - name: vault
     kind: keycloak
+    limits: {off: true}
     issuer: %[6]s
     rules: {binding_message: type}
 `, env.Getenv("PUBLIC"), env.WorkDir, env.Getenv("DEVICES"), env.Getenv("OPS"), env.Getenv("METRICS"), env.Getenv("ISSUER")), 0o600)

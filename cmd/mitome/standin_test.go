@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,11 @@ func newStandalone(t *testing.T, settings ...string) (g *gateway, ops string) {
 	g.devices = "http://localhost:" + port
 	text := "public_url: " + g.devices + "\ndata_dir: " + dir +
 		"\nlisten: {devices: '" + devices + "', ops: '" + ops + "', metrics: 'off'}" +
-		"\nops:\n  - name: corp\n    " + strings.Join(settings, "\n    ") + "\n"
+		"\nops:\n  - name: corp\n    limits: {off: true}\n    "
+	if !slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, "signals:") }) {
+		text += "signals: {freeze: 1ms}\n    "
+	}
+	text += strings.Join(settings, "\n    ") + "\n"
 	if err := os.WriteFile(g.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ type userCmd struct {
 	Hint   userHint      `cmd:"" help:"Have a user name, e-mail address or phone number mean a user."`
 	Erase  userErase     `cmd:"" help:"Erase a user for good: her devices, requests and evidence, and what the audit log says of her."`
 	Code   userCodeCmd   `cmd:"" help:"A user's own code, which OPs have verified before they ask: set, clear."`
+	Lock   userLock      `cmd:"" help:"Stop everything for a user: what waits is denied, and nobody can ask her."`
+	Unlock userUnlock    `cmd:"" help:"Let a user be asked again: be sure that it is the user who asks."`
 	Device userDeviceCmd `cmd:"" help:"A user's devices: list, rename, activate, revoke."`
 }
 
@@ -152,6 +154,9 @@ func stateOf(d adminapi.Device) string {
 	}
 	if d.DoubtfulSince != nil {
 		state += ", not notified since " + when(*d.DoubtfulSince)
+	}
+	if d.Attestation != nil && d.Attestation.Against != "" {
+		state += ", model " + plain(d.Attestation.Against)
 	}
 	return state
 }

@@ -14,6 +14,7 @@ func TestStateOfDevice(t *testing.T) {
 	for want, d := range map[string]adminapi.Device{
 		"active":                            {State: "active"},
 		"cooling until 2026-11-22 12:00:00": {State: "cooling", ActiveAt: &at},
+		"active, model REVOKED":             {State: "active", Attestation: &adminapi.Attestation{Against: "REVOKED"}},
 		"active, not notified since 2026-11-22 12:00:00": {State: "active", DoubtfulSince: &at},
 	} {
 		if got := stateOf(d); got != want {

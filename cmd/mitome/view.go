@@ -42,6 +42,12 @@ func (a *app) showView(v show.View) {
 	for _, d := range v.Details {
 		line(d.Label, d.Value)
 	}
+	if p := v.Place; p != nil {
+		fmt.Fprintln(a.out, plain(p.Text))
+		if p.Warning != "" {
+			fmt.Fprintln(a.out, plain(p.Warning))
+		}
+	}
 	if v.Omitted != "" {
 		fmt.Fprintln(a.out, plain(v.Omitted))
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mitome-ciba/mitome/approval"
+	"github.com/mitome-ciba/mitome/approval/deliver"
 	"github.com/mitome-ciba/mitome/approval/op"
 	"github.com/mitome-ciba/mitome/approval/op/authlete"
 	"github.com/mitome-ciba/mitome/approval/op/gravitee"
@@ -21,16 +22,20 @@ import (
 	"github.com/mitome-ciba/mitome/approval/show"
 	"github.com/mitome-ciba/mitome/approval/sign"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/device/mds"
 	"github.com/mitome-ciba/mitome/push"
 	"github.com/mitome-ciba/mitome/push/websocket"
 	"github.com/mitome-ciba/mitome/server"
 	"github.com/mitome-ciba/mitome/server/adminapi"
 	"github.com/mitome-ciba/mitome/server/config"
 	"github.com/mitome-ciba/mitome/server/deskapi"
+	"github.com/mitome-ciba/mitome/server/limit"
+	"github.com/mitome-ciba/mitome/server/places"
 	"github.com/mitome-ciba/mitome/server/seal"
 	"github.com/mitome-ciba/mitome/server/session"
 	"github.com/mitome-ciba/mitome/server/store"
 	"github.com/mitome-ciba/mitome/server/userapi"
+	"github.com/mitome-ciba/mitome/server/witness"
 )
 
 // kinds is every kind of connection. A new one is a folder in approval/op and a
@@ -137,7 +142,13 @@ type node struct {
 	people   *device.Service
 	requests *approval.Service
 	signer   *sign.Signer
+	asks     *limit.Asks
+	witness  *witness.Witness
 	keys     *seal.Ring
+	signal   *deliver.Signaller
+	models   *mds.File            // of authenticators; nil if none is asked
+	places   *places.File         // nil: nothing is said of places
+	turned   chan approval.Turned // asks that were turned away, to be written down
 }
 
 // newNode puts the domain together on an open database.
@@ -159,6 +170,9 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 		RP:          relyingParty(c),
 		CheckTarget: func(a push.Address) error { return n.push.Check(a) },
 	}
+	if err := n.attest(); err != nil {
+		return nil, err
+	}
 	book, views, err := n.rules()
 	if err != nil {
 		return nil, err
@@ -168,6 +182,15 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 		Store: counted{db, n.metrics}, Challenges: db, Failures: db, Past: db, People: n.people, Hints: n.people, Passkeys: n.people,
 		Codes: keys, Policy: book, Views: views, Signer: n.signer,
 		Issuer: c.PublicURL, RPID: c.RPID, Now: time.Now, WaitForSocket: c.Push.SocketFirst(),
+	}
+	n.witness = &witness.Witness{Store: db, Log: n.log, Now: time.Now}
+	n.requests.Witness = n.witness
+	n.limit()
+	if err := n.locate(); err != nil {
+		return nil, err
+	}
+	if err := n.guard(); err != nil {
+		return nil, err
 	}
 	n.hub = &websocket.Hub{
 		Bus: db, Changes: n.changesSince, TicketKey: keys.TicketKey(), Origin: c.PublicURL, Alone: c.Database.Alone(),
@@ -180,21 +203,18 @@ func newNode(c config.Config, log *slog.Logger, db *store.DB, keys *seal.Ring) (
 
 // rules are what each connection's section says of its requests.
 func (n *node) rules() (*policy.Book, *show.Shower, error) {
-	rules, shown := map[string]policy.Rules{}, map[string]show.Connection{}
+	shown := map[string]show.Connection{}
 	templates, faults := templatesOf(n.config)
 	if len(faults) > 0 {
 		return nil, nil, configFaults{faults}
 	}
 	for _, o := range n.config.OPs {
-		contract, _ := op.ContractOf(o.Kind) // openOPs knows the kind
-		o.Rules.AssertsACR = contract.ACR == op.ACRAsserted
-		rules[o.Name] = o.Rules
 		shown[o.Name] = show.Connection{
 			Title: o.Title, Scopes: o.Scopes, Push: show.PushDetail(o.Push),
-			Templates: templates[o.Name], Strict: o.Rules.UnknownDetails == policy.DetailsRefuse,
+			Templates: templates[o.Name], Strict: o.Rules.UnknownDetails == policy.DetailsRefuse, StrictOf: strictOf(o),
 		}
 	}
-	book, err := policy.New(policy.Rules{}, rules)
+	book, err := policyOf(n.config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -241,16 +261,24 @@ func (n *node) server() (*server.Server, error) {
 	sweeper := &server.Sweeper{Every: sweepTime, Log: n.log, Sweeps: []server.Sweep{
 		{Name: "requests", Do: n.requests.Expire}, {Name: "pairings", Do: n.people.ExpireEnrollments},
 		{Name: "cooling devices", Do: n.people.ActivateDue},
+		{Name: "barred requests", Do: n.requests.SweepBarred},
 		{Name: "sessions", Do: n.db.Forget},
 	}}
-	return &server.Server{
-		Listeners: listeners, Health: health, Log: n.log, Grace: grace,
-		Workers: []server.Worker{
-			{Name: "outbox", Run: worker.Run}, {Name: "sockets", Run: n.hub.Run},
-			{Name: "bus", Run: n.db.RunBus}, {Name: "sweeper", Run: sweeper.Run}, {Name: "memory", Run: giveBack},
-			{Name: "audit", Run: n.archivist().Run}, {Name: "retention", Run: n.forgetter().Run},
-		},
-	}, nil
+	workers := []server.Worker{
+		{Name: "outbox", Run: worker.Run}, {Name: "sockets", Run: n.hub.Run},
+		{Name: "bus", Run: n.db.RunBus}, {Name: "sweeper", Run: sweeper.Run}, {Name: "memory", Run: giveBack},
+		{Name: "limits", Run: n.asks.Run},
+		{Name: "turned away", Run: n.writeTurned},
+		{Name: "audit", Run: n.archivist().Run}, {Name: "retention", Run: n.forgetter().Run},
+		{Name: "witness", Run: n.witness.Run},
+	}
+	if n.models != nil {
+		workers = append(workers, server.Worker{Name: "authenticator metadata", Run: n.models.Run})
+	}
+	if n.places != nil {
+		workers = append(workers, server.Worker{Name: "places", Run: n.places.Run})
+	}
+	return &server.Server{Listeners: listeners, Health: health, Log: n.log, Grace: grace, Workers: workers}, nil
 }
 
 // schema is the health check of the database's version.
@@ -293,16 +321,17 @@ func (n *node) listeners(health *server.Health) ([]server.Listener, error) {
 		Pages: browser,
 		User: &userapi.Handler{
 			Sessions: sessions,
-			Pairings: n.people, People: n.people, Devices: n.people, UserCodes: n.people, Approvals: n.requests, Unlocks: n.people, Sockets: n.hub, Version: version(),
+			Pairings: n.people, People: n.people, Devices: n.people, UserCodes: n.people, Quiet: n.requests, Approvals: n.requests, Unlocks: n.people, Sockets: n.hub, Version: version(),
 			Keys:      func() ([]byte, error) { return json.Marshal(n.signer.Published()) },
 			Addresses: n.people, Channels: channels, Codes: n.people,
+			NotMe: n.requests, Locks: n.people, Refusals: n.witness,
 		},
 		Desk:   &deskapi.Handler{Sessions: sessions, Pairings: n.people, PublicURL: n.config.PublicURL, Version: version()},
 		SignIn: signIn,
 		OPAPI:  n.opAPI(),
 		OPs:    n.dialects(),
 		Admin: &adminapi.API{
-			Users: n.people, UserCodes: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db, Erasure: n.people,
+			Users: n.people, UserCodes: n.people, Locks: n.people, Devices: n.people, Pairings: n.people, Approvals: n.requests, Listing: n.db, Evidence: n.db, Erasure: n.people,
 			OPs: n.ops(), PublicURL: n.config.PublicURL, Guard: guard, Now: time.Now, Version: version(),
 		},
 		Health: health, Metrics: n.metrics, Log: n.log, Trusted: n.config.TrustedProxies, OnlyTLS: strings.HasPrefix(n.config.PublicURL, "https://"),

@@ -92,6 +92,8 @@ func (n *node) about(ctx context.Context, r approval.Request) (op.About, error) 
 	if err != nil && !errors.Is(err, approval.ErrNotFound) {
 		return out, err
 	}
-	out.Evidence = e.JWS
+	if !e.SaysWhere() { // where a user is, is not the OP's to know
+		out.Evidence = e.JWS
+	}
 	return out, nil
 }

@@ -18,10 +18,10 @@ func (n *node) pages(sessions *session.Keeper) (*pages.Handler, error) {
 	}
 	var ops []pages.OP
 	for _, o := range n.config.OPs {
-		ops = append(ops, pages.OP{Name: o.Name, Title: o.Title, SignIn: o.SignIn.Set(), Codes: readsCodes(n.adapters[o.Name])})
+		ops = append(ops, pages.OP{Name: o.Name, Title: o.Title, SignIn: o.SignIn.Set(), Codes: readsCodes(n.adapters[o.Name]), Bound: wantsBound(o), Attests: attests(o)})
 	}
 	return &pages.Handler{
-		UI: ui, Sessions: sessions, Desks: sessions, Approvals: n.requests, People: n.people, Own: n.people, Codes: n.people,
+		UI: ui, Sessions: sessions, Desks: sessions, Approvals: n.requests, People: n.people, Own: n.people, Codes: n.people, Quiet: n.requests, Locks: n.people,
 		OPs: ops, Log: n.log, Now: time.Now, Violation: n.metrics.Violation,
 	}, nil
 }

@@ -54,7 +54,7 @@ func (n *node) following(send sendFunc) sendFunc {
 
 // worker carries out what follows from decisions.
 func (n *node) worker() *outbox.Worker {
-	send := n.following(watchSends(n.push.Send, n.metrics, n.alarm))
+	send := sparing(n.following(watchSends(n.push.Send, n.metrics, n.alarm)))
 	devices := &deliver.Push{
 		Requests: n.db, Addresses: n.db, Notices: n.views, Seal: sealed, Send: send, Backoff: outbox.Jittered, Now: time.Now,
 		Capability: n.requests.Capability,
@@ -72,8 +72,11 @@ func (n *node) worker() *outbox.Worker {
 			deliver.KindNotify: toDevice(devices.Notify),
 			deliver.KindClear:  toDevice(devices.Clear),
 			deliver.KindReport: toOP(ops.Report),
+			deliver.KindNotMe:  n.toOperator(n.signal.NotMe),
+			deliver.KindLocked: n.toOperator(n.signal.Locked),
 			notice.Kind:        toOwner(owners.Tell),
 			notice.KindTest:    toOwner(owners.Test),
+			notice.KindAlert:   toOwner(owners.Alert),
 		},
 	}
 }

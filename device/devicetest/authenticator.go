@@ -87,6 +87,8 @@ type ceremony struct {
 	key               crypto.Signer
 	id                []byte
 	spoilSignature    bool
+	selfAttested      bool
+	aaguid            [16]byte
 }
 
 // Lie makes an answer wrong in one way.
@@ -135,6 +137,12 @@ func WithOtherKey() Lie {
 // WithBadSignature changes one bit of the signature.
 func WithBadSignature() Lie { return func(_ testing.TB, c *ceremony) { c.spoilSignature = true } }
 
+// SelfAttested has the passkey itself attest what it is (WebAuthn §6.5.3).
+func SelfAttested() Lie { return func(_ testing.TB, c *ceremony) { c.selfAttested = true } }
+
+// OfModel says of what model the authenticator is; of none otherwise.
+func OfModel(aaguid [16]byte) Lie { return func(_ testing.TB, c *ceremony) { c.aaguid = aaguid } }
+
 // The flags of authenticator data (WebAuthn §6.1).
 const (
 	flagUP, flagUV, flagBE, flagBS, flagAT byte = 1 << 0, 1 << 2, 1 << 3, 1 << 4, 1 << 6
@@ -157,10 +165,14 @@ func (a *Authenticator) Create(t testing.TB, options []byte, lies ...Lie) []byte
 	c := a.begin(t, "webauthn.create", o.PublicKey.Challenge, lies)
 	c.flags |= flagAT
 	data := c.authData()
-	data = append(data, make([]byte, 16)...) // AAGUID: none
+	data = append(data, c.aaguid[:]...)
 	data = binary.BigEndian.AppendUint16(data, uint16(len(c.id)))
 	data = append(append(data, c.id...), a.cose...)
-	object := encodeCBOR(t, map[string]any{"fmt": "none", "attStmt": map[string]any{}, "authData": data})
+	format, statement := "none", map[string]any{}
+	if c.selfAttested {
+		format, statement = "packed", map[string]any{"alg": ES256, "sig": c.sign(t, data, c.clientData())}
+	}
+	object := encodeCBOR(t, map[string]any{"fmt": format, "attStmt": statement, "authData": data})
 	return credential(t, c.id, map[string]any{
 		"clientDataJSON": encodeBase64(c.clientData()), "attestationObject": encodeBase64(object),
 		"transports": []string{"internal"},

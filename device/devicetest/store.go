@@ -186,7 +186,7 @@ func finish(e device.Enrollment, at time.Time) device.Completion {
 	c := device.Credential{
 		ID: device.CredentialID(rand.Text()), Device: d.ID, WebAuthnID: []byte(rand.Text()), PublicKey: []byte("cose"),
 		AAGUID: make([]byte, 16), Attestation: "none", SignCount: 1, BackupEligible: true, Transports: []string{"internal"},
-		CreatedAt: at,
+		CreatedAt: at, Attested: device.Attested{At: at, Model: "a security key", Keys: device.KeyHardware},
 	}
 	e.State, e.Device = device.Completed, d.ID
 	return device.Completion{Next: e, Device: d, Passkey: c}

@@ -27,6 +27,8 @@ import (
 const (
 	Kind     = "device" // a device changed
 	KindTest = "test"   // the user tries whether a device is reached
+
+	KindAlert = "alert" // somebody may be trying to get in as her
 )
 
 const (
@@ -43,6 +45,7 @@ const (
 const (
 	genericDevices = "push.devices"
 	genericTest    = "push.test"
+	genericAlert   = "push.alert"
 )
 
 // Job is one effect to carry out.
@@ -97,6 +100,13 @@ type Teller struct {
 // Tell makes one attempt to tell one address, and reads what came of it.
 func (n *Teller) Tell(ctx context.Context, j Job) Result {
 	return n.send(ctx, j, push.Message{Kind: push.Devices, Key: string(j.Changed), Generic: genericDevices, TTL: life})
+}
+
+// Alert makes one attempt to tell one address that something is suspicious: what
+// Changed names, her other devices did or had done to them. To the channel it is
+// a change like any other.
+func (n *Teller) Alert(ctx context.Context, j Job) Result {
+	return n.send(ctx, j, push.Message{Kind: push.Devices, Key: string(j.Changed), Generic: genericAlert, TTL: life})
 }
 
 // Test makes one attempt to send a test message to one address of j.Changed.
@@ -160,7 +170,11 @@ func (n *Teller) say(a push.Address, m *push.Message) (unsaid string) {
 	if a.Key.IsZero() {
 		return ""
 	}
-	text, err := n.Says(string(m.Kind), m.Key, a.Locale)
+	kind := string(m.Kind)
+	if m.Generic == genericAlert {
+		kind = KindAlert
+	}
+	text, err := n.Says(kind, m.Key, a.Locale)
 	if err == nil {
 		m.Sealed, err = n.Seal(a.Key, text)
 	}

@@ -97,7 +97,7 @@ func (p *Phone) call(method, path string, in, out any) error {
 }
 
 // callAs makes one call; an empty token proves the key alone. It decodes the
-// answer into out, or returns a *Problem.
+// answer into out, unless that is nil, or returns a *Problem.
 func (p *Phone) callAs(token secret, method, path string, in, out any) error {
 	h, err := p.headers(token, method, path)
 	if err != nil {
@@ -136,6 +136,8 @@ func (p *Phone) callWith(h http.Header, method, path string, in, out any) error 
 		return errors.New("phone: answer is too large")
 	case resp.StatusCode/100 != 2:
 		return problem(resp.StatusCode, data)
+	case out == nil:
+		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
 		return fmt.Errorf("decode answer: %w", err)

@@ -24,33 +24,16 @@ func (c *Code) GoString() string { return c.String() }
 // be shown, and returns until when (RFC 3339) [Phone.NextCode] gives them. It is
 // for the press of a button: the passkey asks for the user.
 func (p *Phone) UnlockCodes(device string) (string, error) {
-	var ch struct {
-		Statement string           `json:"statement"`
-		Options   publicKeyOptions `json:"options"`
-	}
-	if err := p.post(codePath(device, "/challenge"), nil, &ch); err != nil {
-		return "", fmt.Errorf("ask for challenge: %w", err)
-	}
-	var said struct {
-		Action string `json:"action"`
-		Device struct {
-			ID string `json:"id"`
-		} `json:"device"`
-	}
-	if err := json.Unmarshal([]byte(ch.Statement), &said); err != nil || said.Action != "code.show" || said.Device.ID != device {
-		return "", ErrChallenge // a server might have something else signed
-	}
-	if err := checkChallenge(ch.Options.PublicKey, "mitome/act/v1\x00"+ch.Statement); err != nil {
-		return "", err
-	}
-	assertion, err := p.keys.UsePasskey(p.server, string(ch.Options.PublicKey))
+	assertion, err := p.sign(codePath(device, "/challenge"), func(s statementWire) bool {
+		return s.Action == "code.show" && s.Device.ID == device
+	})
 	if err != nil {
-		return "", fmt.Errorf("use passkey: %w", err)
+		return "", err
 	}
 	var out struct {
 		ExpiresAt string `json:"expires_at"`
 	}
-	in := map[string]json.RawMessage{"assertion": json.RawMessage(assertion)}
+	in := map[string]json.RawMessage{"assertion": assertion}
 	if err := p.post(codePath(device, "/unlock"), in, &out); err != nil {
 		return "", fmt.Errorf("unlock codes: %w", err)
 	}

@@ -60,6 +60,7 @@ var (
 	ErrViewChanged = errors.New("phone: request is not as it was shown, show it again")
 	ErrChallenge   = errors.New("phone: challenge is not over what was shown")
 	ErrRevoked     = errors.New("phone: device was revoked")
+	ErrDeniedOnly  = errors.New("phone: the request is denied, and no more: the passkey did not say that the user did not start it")
 )
 
 // Phone is one phone's standing with one server. It is safe for concurrent use.

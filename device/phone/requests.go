@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // Pending is the state of a request that waits for an answer.
@@ -136,8 +138,24 @@ func (p *Phone) Approve(id, userCode string) (string, error) {
 	})
 }
 
-// Deny refuses a request; notMe says that the user did not start it. It needs no
-// passkey. Deny returns the request's new state.
+// NotMe refuses a request that the user did not start, and has the passkey say so:
+// its client cannot ask her for a while, what else it asked is denied, and the
+// operator is told. NotMe returns the request's new state. If the passkey does not
+// say so the request is denied all the same, and the error is [ErrDeniedOnly].
+func (p *Phone) NotMe(id string) (string, error) {
+	assertion, cause := p.sign(requestPath(id, "/not-me/challenge"), func(s statementWire) bool {
+		return s.Action == "request.not_me" && s.Request == id
+	})
+	out, err := p.settle(id, decisionWire{Verdict: "deny", NotMe: true, Assertion: assertion})
+	if err == nil && out.FrozenUntil == nil {
+		err = errors.Join(ErrDeniedOnly, cause)
+	}
+	return out.State, err
+}
+
+// Deny refuses a request; notMe says that the user did not start it, without the
+// consequences that [Phone.NotMe] has. It needs no passkey. Deny returns the
+// request's new state.
 func (p *Phone) Deny(id string, notMe bool) (string, error) {
 	return p.decide(id, decisionWire{Verdict: "deny", NotMe: notMe})
 }
@@ -149,17 +167,25 @@ type decisionWire struct {
 	Assertion json.RawMessage `json:"assertion,omitempty"`
 }
 
+// settledWire is what became of a request.
+type settledWire struct {
+	State       string     `json:"state"`
+	FrozenUntil *time.Time `json:"frozen_until"`
+}
+
 func (p *Phone) decide(id string, d decisionWire) (string, error) {
-	var out struct {
-		State string `json:"state"`
-	}
+	out, err := p.settle(id, d)
+	return out.State, err
+}
+
+func (p *Phone) settle(id string, d decisionWire) (out settledWire, err error) {
 	if err := p.post(requestPath(id, "/decision"), d, &out); err != nil {
-		return "", fmt.Errorf("%s: %w", d.Verdict, err)
+		return settledWire{}, fmt.Errorf("%s: %w", d.Verdict, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.shown, id)
-	return out.State, nil
+	return out, nil
 }
 
 // checkChallenge refuses to have anything signed but 32 random bytes and the

@@ -10,7 +10,7 @@ const maxBody = 64 * 1024;
 // forClients are the codes of Mitome that mean the same to the client. Any other
 // is between the two of us, and the client hears server_error.
 const forClients = new Set(['unknown_user_id', 'invalid_request', 'invalid_binding_message',
-  'missing_user_code', 'invalid_user_code', 'access_denied']);
+  'missing_user_code', 'invalid_user_code', 'invalid_scope', 'access_denied']);
 
 export class Mitome {
   // asked is which request of Mitome's is about which auth_req_id. With more than

@@ -28,11 +28,12 @@ import (
 type API struct {
 	Users     Users
 	UserCodes UserCodes
+	Locks     Locks
 	Devices   Devices
 	Pairings  Pairings
 	Approvals Approvals
 	Listing   approval.Listing
-	Evidence  approval.EvidenceStore
+	Evidence  Evidences
 	Erasure   Erasure
 	OPs       []OP
 	PublicURL string // where phones reach Mitome, for links
@@ -62,6 +63,7 @@ type Users interface {
 type Devices interface {
 	Device(ctx context.Context, id device.DeviceID) (device.Device, error)
 	DevicesOf(ctx context.Context, u device.UserID) ([]device.Device, error)
+	CredentialsOf(ctx context.Context, id device.DeviceID) ([]device.Credential, error)
 	Rename(ctx context.Context, id device.DeviceID, name string, by device.Actor) error
 	Revoke(ctx context.Context, id device.DeviceID, by device.Actor) error
 	Activate(ctx context.Context, id device.DeviceID, by device.Actor) error
@@ -88,6 +90,7 @@ func (a *API) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	a.mountUsers(api)
 	a.mountErasure(api)
 	a.mountUserCodes(api)
+	a.mountLocks(api)
 	a.mountDevices(api)
 	a.mountPairings(api)
 	a.mountRequests(api)

@@ -45,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, db: storetest.SQLite(t)}
 	w.people = &device.Service{
-		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, UserCodes: w.db, CodeKeys: seal.New(), Now: time.Now,
+		Users: w.db, Devices: w.db, Enrollments: w.db, Ceremonies: w.db, Lifecycle: w.db, Gestures: w.db, UserCodes: w.db, Locks: w.db, CodeKeys: seal.New(), Now: time.Now,
 		RP: device.RelyingParty{RPID: "mitome.test", RPName: "Mitome", Origins: []string{"https://mitome.test"}},
 	}
 	guard := &adminapi.Guard{}
@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	(&adminapi.API{
-		Users: w.people, UserCodes: w.people, Devices: w.people, Pairings: w.people,
+		Users: w.people, UserCodes: w.people, Locks: w.people, Devices: w.people, Pairings: w.people,
 		Approvals: &approval.Service{Store: w.db, People: w.people, Codes: seal.New(), Now: time.Now},
 		Listing:   w.db, Evidence: w.db, Guard: guard, Now: time.Now, PublicURL: "https://mitome.test",
 		Erasure: w.people,
@@ -419,7 +419,7 @@ func TestBadInput(t *testing.T) {
 }
 
 func takesBody(path string) bool {
-	for _, none := range []string{"/revoke", "/cancel", "/withdraw"} {
+	for _, none := range []string{"/revoke", "/cancel", "/withdraw", "/lock"} {
 		if strings.HasSuffix(path, none) {
 			return false
 		}

@@ -23,6 +23,37 @@ type Device struct {
 	UsedAt    *time.Time `json:"used_at,omitempty" doc:"When it last decided or opened a session, to the minute."`
 
 	DoubtfulSince *time.Time `json:"doubtful_since,omitempty" doc:"Since when no notification came through to it."`
+
+	Attestation *Attestation `json:"attestation,omitempty" doc:"What its authenticator proved to be when it was paired."`
+}
+
+// Attestation is of what model an authenticator is.
+type Attestation struct {
+	Model         string    `json:"model" doc:"As FIDO's metadata calls it."`
+	KeyProtection string    `json:"key_protection,omitempty" enum:"hardware,software" doc:"Where its keys are, as far as the metadata says."`
+	AttestedAt    time.Time `json:"attested_at"`
+	Against       string    `json:"against,omitempty" doc:"What the metadata says against the model today, such as REVOKED; UNLISTED if it does not know it any more, UNCHECKED if there is none."`
+}
+
+// attestationOf is that of the passkeys of one device, which are one in truth.
+func attestationOf(creds []device.Credential) *Attestation {
+	for _, c := range creds {
+		if a := c.Attested; !a.At.IsZero() {
+			return &Attestation{a.Model, string(a.Keys), a.At.UTC(), a.Against}
+		}
+	}
+	return nil
+}
+
+// describe is d as administrators see it.
+func (a *API) describe(ctx context.Context, d device.Device) (Device, error) {
+	creds, err := a.Devices.CredentialsOf(ctx, d.ID)
+	if err != nil {
+		return Device{}, err
+	}
+	out := deviceOf(d)
+	out.Attestation = attestationOf(creds)
+	return out, nil
 }
 
 func deviceOf(d device.Device) Device {
@@ -73,16 +104,26 @@ func (a *API) listDevices(ctx context.Context, in *userPath) (*body[deviceList],
 		return nil, err
 	}
 	devices, err := a.Devices.DevicesOf(ctx, device.UserID(in.ID))
+	if err != nil {
+		return nil, err
+	}
 	out := deviceList{Devices: []Device{}}
 	for _, d := range devices {
-		out.Devices = append(out.Devices, deviceOf(d))
+		described, err := a.describe(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		out.Devices = append(out.Devices, described)
 	}
-	return answer(out, err)
+	return answer(out, nil)
 }
 
 func (a *API) getDevice(ctx context.Context, in *devicePath) (*body[Device], error) {
 	d, err := a.Devices.Device(ctx, device.DeviceID(in.ID))
-	return answer(deviceOf(d), err)
+	if err != nil {
+		return nil, err
+	}
+	return answer(a.describe(ctx, d))
 }
 
 func (a *API) rename(ctx context.Context, in *renameIn) (*body[Device], error) {

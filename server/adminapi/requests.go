@@ -24,6 +24,7 @@ type Request struct {
 	BindingMessage string             `json:"binding_message,omitempty"`
 	ACRValues      []string           `json:"acr_values,omitempty"`
 	State          string             `json:"state"`
+	Quiet          string             `json:"quiet,omitempty" doc:"Why it was listed and not pushed: pending_limit, prompt_limit or quiet_hours"`
 	CreatedAt      time.Time          `json:"created_at"`
 	ExpiresAt      time.Time          `json:"expires_at"`
 	Decision       *approval.Decision `json:"decision,omitempty"`
@@ -68,7 +69,7 @@ func (a *API) requestOf(l approval.Listed) Request {
 	out := Request{
 		ID: string(r.ID), OP: r.OP, User: string(r.UserID), ClientID: r.ClientID, ClientName: r.ClientName,
 		Scope: r.Scope, BindingMessage: r.BindingMessage, ACRValues: r.ACRValues,
-		State: string(r.StateAt(a.Now())), Decision: r.Decision,
+		State: string(r.StateAt(a.Now())), Quiet: string(r.Quiet), Decision: r.Decision,
 		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
 	}
 	if l.Report != approval.NoReport {
@@ -79,6 +80,12 @@ func (a *API) requestOf(l approval.Listed) Request {
 
 type requestList struct {
 	Requests []Request `json:"requests"`
+}
+
+// Evidences is where the evidence is; who reads it is written down there.
+type Evidences interface {
+	// ReadEvidence returns approval.ErrNotFound where there is none.
+	ReadEvidence(ctx context.Context, id approval.RequestID, by device.Actor) (approval.Evidence, error)
 }
 
 // Evidence is the signed statement of one decision.
@@ -143,6 +150,6 @@ func (a *API) withdraw(ctx context.Context, in *requestPath) (*body[Request], er
 }
 
 func (a *API) getEvidence(ctx context.Context, in *requestPath) (*body[Evidence], error) {
-	e, err := a.Evidence.Evidence(ctx, approval.RequestID(in.ID))
+	e, err := a.Evidence.ReadEvidence(ctx, approval.RequestID(in.ID), actorOf(ctx))
 	return answer(Evidence{string(e.Request), e.JWS, e.At.UTC()}, err)
 }

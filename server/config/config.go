@@ -27,25 +27,27 @@ import (
 
 // Config is the whole configuration. A zero field stands for its default.
 type Config struct {
-	PublicURL      string    `koanf:"public_url" desc:"Where phones and browsers reach the devices listener: https://host or https://host:port, without a path. Plain http is taken for localhost only." required:"true"`
-	RPID           string    `koanf:"rp_id" desc:"WebAuthn RP ID of the passkeys: the host of public_url or a parent domain of it. It cannot change later without pairing every device anew." derived:"the host of public_url"`
-	RPName         string    `koanf:"rp_name" desc:"Name that phones show for the passkeys." default:"Mitome"`
-	DataDir        string    `koanf:"data_dir" desc:"Folder for the SQLite database, the keys and the admin socket." default:"/var/lib/mitome"`
-	KeysFile       string    `koanf:"keys_file" desc:"Keys for sealing and signing, made by mitome keys init." derived:"keys.json in data_dir"`
-	KeysWrapFile   string    `koanf:"keys_wrap_file" desc:"File with 32 random bytes in base64, readable by its owner alone, under which keys_file is encrypted; keep it where the backups of keys_file do not go. mitome keys wrap encrypts a file that is there." derived:"keys_file is not encrypted"`
-	TemplatesDir   string    `koanf:"templates_dir" desc:"Folder of files (.yaml, .yml, .json) that say how details of requests are shown, for every connection. They go before the built-in ones; docs/templates.md." derived:"the built-in ones alone"`
-	TrustedProxies []string  `koanf:"trusted_proxies" desc:"Addresses or networks (CIDR) of reverse proxies whose X-Forwarded-For is believed. In the environment separated by commas." derived:"none"`
-	Listen         Listen    `koanf:"listen"`
-	TLS            TLS       `koanf:"tls"`
-	Database       Database  `koanf:"database"`
-	Admin          Admin     `koanf:"admin"`
-	Sessions       Sessions  `koanf:"sessions"`
-	Pairing        Pairing   `koanf:"pairing"`
-	Push           Push      `koanf:"push"`
-	Apps           Apps      `koanf:"apps"`
-	Retention      Retention `koanf:"retention"`
-	Log            LogConfig `koanf:"log"`
-	OPs            []OP      `koanf:"ops"`
+	PublicURL      string      `koanf:"public_url" desc:"Where phones and browsers reach the devices listener: https://host or https://host:port, without a path. Plain http is taken for localhost only." required:"true"`
+	RPID           string      `koanf:"rp_id" desc:"WebAuthn RP ID of the passkeys: the host of public_url or a parent domain of it. It cannot change later without pairing every device anew." derived:"the host of public_url"`
+	RPName         string      `koanf:"rp_name" desc:"Name that phones show for the passkeys." default:"Mitome"`
+	DataDir        string      `koanf:"data_dir" desc:"Folder for the SQLite database, the keys and the admin socket." default:"/var/lib/mitome"`
+	KeysFile       string      `koanf:"keys_file" desc:"Keys for sealing and signing, made by mitome keys init." derived:"keys.json in data_dir"`
+	KeysWrapFile   string      `koanf:"keys_wrap_file" desc:"File with 32 random bytes in base64, readable by its owner alone, under which keys_file is encrypted; keep it where the backups of keys_file do not go. mitome keys wrap encrypts a file that is there." derived:"keys_file is not encrypted"`
+	TemplatesDir   string      `koanf:"templates_dir" desc:"Folder of files (.yaml, .yml, .json) that say how details of requests are shown, for every connection. They go before the built-in ones; docs/templates.md." derived:"the built-in ones alone"`
+	TrustedProxies []string    `koanf:"trusted_proxies" desc:"Addresses or networks (CIDR) of reverse proxies whose X-Forwarded-For is believed. In the environment separated by commas." derived:"none"`
+	Listen         Listen      `koanf:"listen"`
+	TLS            TLS         `koanf:"tls"`
+	Database       Database    `koanf:"database"`
+	Admin          Admin       `koanf:"admin"`
+	Sessions       Sessions    `koanf:"sessions"`
+	Pairing        Pairing     `koanf:"pairing"`
+	Push           Push        `koanf:"push"`
+	Apps           Apps        `koanf:"apps"`
+	Retention      Retention   `koanf:"retention"`
+	Places         Places      `koanf:"places"`
+	Attestation    Attestation `koanf:"attestation"`
+	Log            LogConfig   `koanf:"log"`
+	OPs            []OP        `koanf:"ops"`
 }
 
 // Listen is where Mitome listens: host:port, or unix:/path.
@@ -142,9 +144,12 @@ type OP struct {
 	Title     string                       `koanf:"title" desc:"What users see as the name of this OP." derived:"the name"`
 	Scopes    map[string]map[string]string `koanf:"scopes" desc:"What a scope lets the client do, for people to read: scope, then language, then text." derived:"the scope itself is shown"`
 	Rules     policy.Rules                 `koanf:"rules"`
+	Clients   []Client                     `koanf:"clients"`
+	Limits    policy.Limits                `koanf:"limits"`
 	Templates []string                     `koanf:"templates" desc:"Files or folders like templates_dir, for this connection alone. They go before those of templates_dir." derived:"none of its own"`
 	Push      string                       `koanf:"push_detail" desc:"How much a push says, which a phone may show while it is locked: full is who asks and the binding message, client is who asks, none is that something waits. Whatever it says is encrypted to the device." default:"full"`
 	SignIn    SignIn                       `koanf:"signin"`
+	Signals   Signals                      `koanf:"signals"`
 	Networks  []netip.Prefix               `koanf:"networks" desc:"From where this OP calls (CIDR), and tills that have a key of its connection; trusted_proxies apart. Calls from elsewhere are refused before anything of them is read." derived:"everywhere"`
 	Settings  map[string]any               `koanf:",remain"`
 }
@@ -184,5 +189,6 @@ func (c *Config) derive() {
 	for i := range c.OPs {
 		set(&c.OPs[i].Title, c.OPs[i].Name)
 		c.OPs[i].deriveSignIn()
+		c.OPs[i].deriveSignals()
 	}
 }

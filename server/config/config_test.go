@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mitome-ciba/mitome/approval/policy"
 )
 
 // minimal is what must be set; the rest has defaults.
@@ -48,12 +50,13 @@ func TestDefaults(t *testing.T) {
 		Push:      Push{WaitForSocket: new(time.Second), WebPush: WebPush{Enabled: new(true), Subject: "https://mitome.example"}},
 		Retention: Retention{Deliveries: 30 * 24 * time.Hour},
 		Log:       LogConfig{Level: "info", Format: "json"},
-		OPs:       []OP{{Name: "corp", Kind: "keycloak", Title: "corp", Push: "full"}},
+		OPs:       []OP{{Name: "corp", Kind: "keycloak", Title: "corp", Push: "full", Limits: policy.DefaultLimits()}},
 	}
 	if d := cmp.Diff(want.PublicURL+fmt.Sprintf("%#v", want.Listen), c.PublicURL+fmt.Sprintf("%#v", c.Listen)); d != "" {
 		t.Error(d)
 	}
 	want.OPs[0].Rules, want.OPs[0].Settings = c.OPs[0].Rules, c.OPs[0].Settings
+	want.OPs[0].Signals.Freeze = 15 * time.Minute
 	want.OPs[0].SignIn.Scopes = []string{"openid", "profile", "email"}
 	if d := cmp.Diff(want, c); d != "" {
 		t.Error(d)

@@ -45,6 +45,7 @@ func Load(path string, environ []string) (Config, error) {
 	}
 	var c Config
 	faults = append(faults, decode("", k.Raw(), reflect.ValueOf(&c).Elem())...)
+	faults = append(faults, c.deriveClients()...)
 	c.derive()
 	faults = append(faults, c.Validate()...)
 	return c, compact(faults).Err()

@@ -35,6 +35,9 @@ func Reference(kinds []Kind) string {
 		{"Pairing", "pairing", reflect.TypeFor[Pairing]()},
 		{"Push", "push", reflect.TypeFor[Push]()},
 		{"Apps of your own", "apps", reflect.TypeFor[Apps]()},
+		{"Attestation", "attestation", reflect.TypeFor[Attestation]()},
+		{"How long things are kept", "retention", reflect.TypeFor[Retention]()},
+		{"Places", "places", reflect.TypeFor[Places]()},
 		{"Log", "log", reflect.TypeFor[LogConfig]()},
 	} {
 		section(&b, s.title, s.key, s.typ, false)

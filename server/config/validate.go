@@ -51,6 +51,8 @@ func (c Config) Validate() Faults {
 	c.Push.APNs.validate(&f)
 	c.Apps.validate(&f)
 	c.Retention.validate(&f)
+	c.validatePlaces(&f)
+	c.validateAttestation(&f)
 	oneOf(&f, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(&f, "log.format", c.Log.Format, "json", "text")
 	c.validateOPs(&f)
@@ -245,7 +247,10 @@ func (c Config) validateOPs(f *Faults) {
 			f.add(path+".networks", "cannot be told on a Unix socket, where callers have no address.")
 		}
 		o.SignIn.validate(f, path+".signin")
+		o.Signals.validate(f, path+".signals")
 		o.Rules.Check(func(key, text string) { f.add(path+".rules."+key, "%s", text) })
+		o.validateClients(f, path)
+		o.Limits.Check(func(key, text string) { f.add(path+".limits."+key, "%s", text) })
 	}
 }
 

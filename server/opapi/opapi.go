@@ -220,6 +220,7 @@ func (v *visit) refuse(ask approval.Ask, err error) (string, error) {
 		{approval.ErrUnknownUser, Refused},
 		{approval.ErrBindingMessage, Refused},
 		{approval.ErrACR, Refused},
+		{approval.ErrScope, Refused},
 		{approval.ErrCodeShape, Refused},
 		{approval.ErrNoCode, Refused},
 		{errOrphan, Orphan},

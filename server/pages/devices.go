@@ -17,6 +17,7 @@ import (
 type Own interface {
 	OwnDevices(ctx context.Context, c device.Caller) ([]device.Device, error)
 	User(ctx context.Context, id device.UserID) (device.User, error)
+	CredentialsOf(ctx context.Context, d device.DeviceID) ([]device.Credential, error)
 }
 
 // devices is "My devices": all that can approve for the users of this browser.
@@ -60,6 +61,12 @@ func (h *Handler) list(ctx context.Context, s session.Session, all []device.Devi
 			MayLose:   d.State == device.Active && device.May(by, device.ActLose, d) == nil,
 			Paired:    d.CreatedAt, ActiveAt: d.ActiveAt, Used: d.UsedAt, Doubtful: d.DoubtfulSince(),
 		}
+		if row.Synced, err = h.synced(ctx, u.OP, d); err != nil {
+			return webui.Devices{}, err
+		}
+		if row.Unattested, err = h.unattested(ctx, u.OP, d); err != nil {
+			return webui.Devices{}, err
+		}
 		out.Devices = append(out.Devices, row)
 		switch {
 		case row.Cooling && row.This:
@@ -69,6 +76,24 @@ func (h *Handler) list(ctx context.Context, s session.Session, all []device.Devi
 		}
 	}
 	return out, nil
+}
+
+// synced reports whether d cannot approve all that is asked over a connection,
+// because its passkeys can be copied to other devices. Its user should know before
+// she stands at a till.
+func (h *Handler) synced(ctx context.Context, op string, d device.Device) (bool, error) {
+	if !h.wantsBound(op) {
+		return false, nil
+	}
+	passkeys, err := h.Own.CredentialsOf(ctx, d.ID)
+	bound := slices.ContainsFunc(passkeys, func(c device.Credential) bool { return !c.BackupEligible })
+	return !bound, err
+}
+
+// wantsBound reports whether a client of this connection asks for passkeys that
+// cannot be synced.
+func (h *Handler) wantsBound(op string) bool {
+	return slices.ContainsFunc(h.OPs, func(o OP) bool { return o.Name == op && o.Bound })
 }
 
 // anyNew reports whether a device cools that this session may confirm or cancel:

@@ -42,6 +42,8 @@ type Handler struct {
 	Desks     Desks
 	Own       Own
 	Codes     Codes
+	Quiet     Quiet
+	Locks     Locks
 	OPs       []OP
 	Log       *slog.Logger
 	Now       func() time.Time
@@ -59,6 +61,7 @@ type Approvals interface {
 	Pending(ctx context.Context, w approval.Who) ([]approval.Request, error)
 	Show(ctx context.Context, id approval.RequestID, w approval.Who, locale string) (approval.Shown, error)
 	History(ctx context.Context, w approval.Who, limit int, locale string) ([]approval.Shown, error)
+	Pause(ctx context.Context, w approval.Who, r approval.Request) (time.Duration, error)
 }
 
 // People is what pages need to know of devices.

@@ -17,7 +17,7 @@ import (
 func TestHeaders(t *testing.T) {
 	w := newWorld(t)
 	w.ask(nil)
-	for _, path := range []string{"/", "/requests/R1", "/requests/none", "/pair", "/signin", "/unlock", "/devices", "/code-word", "/nothing/here"} {
+	for _, path := range []string{"/", "/requests/R1", "/requests/none", "/pair", "/signin", "/unlock", "/devices", "/lock", "/code-word", "/quiet", "/nothing/here"} {
 		h := w.get(t, path).Header()
 		for name, want := range map[string][]string{
 			"Content-Security-Policy": {
@@ -51,7 +51,7 @@ func TestEachPageIsWhole(t *testing.T) {
 	w := newWorld(t)
 	w.ask(payment)
 	inline := regexp.MustCompile(`<script(?: [^>]*)?>[^<]|<style|\sstyle=|\son[a-z]+=|(?:src|href)="https?:`)
-	for _, path := range []string{"/", "/requests/R1", "/requests/none", "/pair", "/signin", "/devices", "/code-word"} {
+	for _, path := range []string{"/", "/requests/R1", "/requests/none", "/pair", "/signin", "/devices", "/lock", "/code-word", "/quiet"} {
 		for _, lang := range []string{"en", "ja"} {
 			body := w.get(t, path, "Accept-Language", lang).Body.String()
 			in(t, body, `<!doctype html>`, `<html lang="`+lang+`"`, "<title>", "</title>", `<main id="main"`, "</html>")
@@ -96,7 +96,7 @@ func TestFromElsewhere(t *testing.T) {
 	w.known = false
 	w.session = session.Session{}
 	w.ask(payment)
-	for _, path := range []string{"/", "/requests/R1", "/devices", "/code-word"} {
+	for _, path := range []string{"/", "/requests/R1", "/devices", "/lock", "/code-word", "/quiet"} {
 		rec := w.get(t, path, "Sec-Fetch-Site", "cross-site")
 		if rec.Code != 200 {
 			t.Errorf("%s: got %d, want 200", path, rec.Code)

@@ -13,10 +13,12 @@ import (
 
 // OP is a connection as a person chooses it.
 type OP struct {
-	Name   string // as configured
-	Title  string // for people; the name if there is none
-	SignIn bool   // users may sign in there and pair by themselves
-	Codes  bool   // it can ask whose code a till has read
+	Name    string // as configured
+	Title   string // for people; the name if there is none
+	SignIn  bool   // users may sign in there and pair by themselves
+	Codes   bool   // it can ask whose code a till has read
+	Bound   bool   // some client of it asks for passkeys that cannot be synced
+	Attests bool   // some client of it asks for passkeys whose authenticator is known
 }
 
 // title is what a person calls the OP.
@@ -40,6 +42,8 @@ func (h *Handler) mountPairing(g *gin.RouterGroup) {
 	g.GET("/unlock", h.handle(h.unlock))
 	g.GET("/devices", h.handle(h.devices))
 	g.GET("/code-word", h.handle(h.codeWord))
+	g.GET("/quiet", h.handle(h.quiet))
+	g.GET("/lock", h.handle(h.lock))
 }
 
 // pair is the phone's side. It needs no session and shows nothing of anybody:

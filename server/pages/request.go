@@ -25,7 +25,9 @@ const (
 	stageApprovedElsewhere = "approved_elsewhere"
 	stageDenied            = "denied"
 	stageDeniedElsewhere   = "denied_elsewhere"
-	stageNotMe             = "not_me"
+	stageNotMe             = "not_me"      // its client is frozen
+	stageNotMeOnly         = "not_me_only" // said without the passkey: nothing follows
+	stageStopped           = "stopped"     // everything is
 	stageLocked            = "locked"
 	stageWeak              = "weak"
 	stageExpired           = "expired"
@@ -36,7 +38,7 @@ const (
 
 // ends are those that a page which still asks may come to while it is open.
 var ends = []string{
-	stageApproved, stageApprovedElsewhere, stageDenied, stageDeniedElsewhere, stageNotMe, stageLocked,
+	stageApproved, stageApprovedElsewhere, stageDenied, stageDeniedElsewhere, stageNotMe, stageNotMeOnly, stageStopped, stageLocked,
 	stageWeak, stageExpired, stageWithdrawn, stageGone, stageSignedOut,
 }
 
@@ -84,10 +86,15 @@ func (h *Handler) requestPage(c *gin.Context, s session.Session, shown approval.
 			return webui.Page{}, err
 		}
 	}
-	page := webui.Page{Title: v.Title, Kind: string(v.Kind), View: out}
+	page := webui.Page{Title: v.Title, Kind: string(v.Kind)}
 	if out.Stage == stageAsk {
-		page.Scripts = []string{"request"}
+		pause, err := h.Approvals.Pause(c.Request.Context(), whoOf(c, s), r)
+		if err != nil {
+			return webui.Page{}, err
+		}
+		out.Pause, page.Scripts = int(pause.Milliseconds()), []string{"request"}
 	}
+	page.View = out
 	return page, nil
 }
 
@@ -126,8 +133,12 @@ func stageOf(r approval.Request, here bool) string {
 		return stageWeak
 	case !here && r.Decision != nil && r.Decision.Device != "":
 		return stageDeniedElsewhere
-	case reason == approval.ReasonNotMe:
+	case reason == approval.ReasonNotMe && r.Decision.Device != "" && r.Decision.FrozenUntil.IsZero():
+		return stageNotMeOnly
+	case reason == approval.ReasonNotMe: // of this request, or of another of its client's
 		return stageNotMe
+	case reason == approval.ReasonLocked:
+		return stageStopped
 	}
 	return stageDenied
 }
@@ -149,6 +160,9 @@ func layout(v show.View) webui.Request {
 		Omitted: v.Omitted, Refused: v.Refused, Prompt: v.Prompt, Warning: v.Words.Warning,
 		Approve: v.Words.Approve, Deny: v.Words.Deny, NotMe: v.Words.NotMe,
 		RequestedAt: stamp(v.RequestedAt), ExpiresAt: stamp(v.ExpiresAt),
+	}
+	if v.Place != nil {
+		out.Place, out.Far = v.Place.Text, v.Place.Warning
 	}
 	for _, s := range v.Scopes {
 		out.Scopes = append(out.Scopes, webui.Scope{Text: s.Text, Known: s.Known})

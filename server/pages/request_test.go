@@ -11,6 +11,7 @@ import (
 	"github.com/mitome-ciba/mitome/approval"
 	"github.com/mitome-ciba/mitome/approval/show"
 	"github.com/mitome-ciba/mitome/device"
+	"github.com/mitome-ciba/mitome/server/session"
 )
 
 // in fails unless every one of want stands in body, in that order.
@@ -56,13 +57,29 @@ func TestRequestInJapanese(t *testing.T) {
 	}
 }
 
+// TestApproveWaitsToBeRead: where several requests came, Approve does nothing for as
+// long as the service says, and says so; Deny is there at once.
+func TestApproveWaitsToBeRead(t *testing.T) {
+	for lang, why := range map[string]string{"en": "Approve works in a moment", "ja": "まもなく"} {
+		w := newWorld(t)
+		w.ask(nil)
+		const waits = `type="button" aria-disabled="true" aria-describedby="pause">`
+		if body := w.get(t, "/requests/R1", "Accept-Language", lang).Body.String(); strings.Contains(body, waits) || strings.Contains(body, "data-pause") {
+			t.Errorf("%s: it waits though no other came", lang)
+		}
+		w.pause = 1500 * time.Millisecond
+		in(t, w.get(t, "/requests/R1", "Accept-Language", lang).Body.String(),
+			`data-pause="1500"`, `id="deny" type="button">`, `id="approve" `+waits, `<span id="pause">`, why, `id="ready"`)
+	}
+}
+
 // TestViewHash: the page carries the hash of the very bytes that the device API
 // gives to be signed, in the page's own language.
 func TestViewHash(t *testing.T) {
 	for lang, accept := range map[string]string{"en": "de", "ja": "ja-JP,en;q=0.5"} {
 		w := newWorld(t)
 		w.ask(payment)
-		view, err := w.shower.View(w.requests[0], lang)
+		view, err := w.shower.View(w.requests[0], show.Viewer{Locale: lang})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +108,13 @@ func TestStages(t *testing.T) {
 		{"denied", decided(approval.Denied, "D1", approval.ReasonUser), "will not go ahead"},
 		{"denied", decided(approval.Denied, "", approval.ReasonUnknownUser), "will not go ahead"},
 		{"denied_elsewhere", decided(approval.Denied, "D2", approval.ReasonNotMe), "Tablet"},
-		{"not_me", decided(approval.Denied, "D1", approval.ReasonNotMe), "on record"},
+		{"not_me_only", decided(approval.Denied, "D1", approval.ReasonNotMe), "can ask you again"},
+		{"not_me", func(r *approval.Request) {
+			decided(approval.Denied, "D1", approval.ReasonNotMe)(r)
+			r.Decision.FrozenUntil = now.Add(time.Minute)
+		}, "cannot ask you"},
+		{"not_me", decided(approval.Denied, "", approval.ReasonNotMe), "cannot ask you"}, // because of another request
+		{"stopped", decided(approval.Denied, "", approval.ReasonLocked), "unlocks you"},
 		{"locked", decided(approval.Denied, "D1", approval.ReasonUserCode), "too many wrong codes"},
 		{"locked", decided(approval.Denied, "D2", approval.ReasonUserCode), "too many wrong codes"},
 		{"weak", decided(approval.Denied, "D1", approval.ReasonACR), "stronger passkey"},
@@ -113,6 +136,31 @@ func TestStages(t *testing.T) {
 			}
 			if !open && strings.Count(body, "data-stage=") != 1 {
 				t.Error("more than one end")
+			}
+		})
+	}
+}
+
+// TestPlaceOnPage: where it was started stands with what else is said of that, and
+// a warning before the answers; what a rule refuses has no Approve.
+func TestPlaceOnPage(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		barred approval.Far
+		want   []string
+	}{
+		{"warned", "", []string{"as Example Bank reports", `id="place"`, "is in FR; you are in JP.", `id="far"`, "in another country than you", "Osaka", `id="deny"`, `id="approve"`}},
+		{"refused", approval.FarRefuse, []string{`id="refused"`, "cannot be approved here", `id="place"`, `id="deny"`}},
+		{"without a code", approval.FarCode, []string{`id="refused"`, "no code to type", `id="place"`, `id="deny"`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.ask(nil)
+			w.where = &approval.Where{Asks: approval.Place{Country: "FR"}, Viewer: approval.Place{Country: "JP"}, Relation: approval.Elsewhere, Barred: tt.barred}
+			body := w.get(t, "/requests/R1").Body.String()
+			in(t, body, tt.want...)
+			if strings.Contains(body, `id="approve"`) != (tt.barred == "") {
+				t.Error("whether it has Approve differs from whether it can be approved")
 			}
 		})
 	}
@@ -204,4 +252,18 @@ func TestCardNumber(t *testing.T) {
 		}
 	}
 	in(t, w.get(t, "/requests/R1", "Accept-Language", "en").Body.String(), "Card payment", "12,400 JPY", "Your card", "•••• 1234")
+}
+
+// TestNobodyMayAskByPhone: the first page, before there is a device and after, and
+// each request say that whoever talks somebody into approving is not to be trusted
+// (draft-ietf-oauth-cross-device-security, user education).
+func TestNobodyMayAskByPhone(t *testing.T) {
+	const calls, started = "Nobody who calls or writes to you may ask you to approve", "do not approve it, no matter who asks you to"
+	stranger := newWorld(t)
+	stranger.known, stranger.session = false, session.Session{}
+	in(t, stranger.get(t, "/").Body.String(), "not paired with anybody", calls)
+	w := newWorld(t)
+	w.ask(nil)
+	in(t, w.get(t, "/").Body.String(), calls)
+	in(t, w.get(t, "/requests/R1").Body.String(), started)
 }

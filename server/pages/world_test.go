@@ -25,16 +25,22 @@ var now = time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC)
 // world is what the pages are made of: who looks, what was asked, and who has
 // which devices. What is shown of a request is rendered by the real thing.
 type world struct {
+	hours    approval.Hours
 	session  session.Session
 	known    bool // the browser has that session
 	desk     *session.Desk
 	name     string // of the user
 	requests []approval.Request
+	where    *approval.Where // they are from
 	devices  map[device.DeviceID]device.Device
 	shower   *show.Shower
 	engine   *gin.Engine
 	reports  []string
 	codeSet  time.Time // when the user's own code was set
+	locked   time.Time // since when everything is stopped
+	pause    time.Duration
+	synced   map[device.DeviceID]bool // whose passkey can be copied
+	attested map[device.DeviceID]device.Attested
 }
 
 func newWorld(t *testing.T) *world {
@@ -57,7 +63,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	(&pages.Handler{
-		UI: ui, Sessions: w, Desks: w, Approvals: w, People: w, Own: w, Codes: w, OPs: []pages.OP{{Name: "bank", Title: "Example Bank", SignIn: true, Codes: true}},
+		UI: ui, Sessions: w, Desks: w, Approvals: w, People: w, Own: w, Codes: w, Locks: w, Quiet: w, OPs: []pages.OP{{Name: "bank", Title: "Example Bank", SignIn: true, Codes: true, Bound: true, Attests: true}},
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 		Violation: func(d string) { w.reports = append(w.reports, d) },
 	}).Mount(w.engine)
@@ -90,7 +96,7 @@ func (w *world) Show(_ context.Context, id approval.RequestID, _ approval.Who, l
 	for _, r := range w.requests {
 		if r.ID == id {
 			r.State = r.StateAt(now)
-			view, err := w.shower.View(r, locale)
+			view, err := w.shower.View(r, show.Viewer{Locale: locale, Where: w.where})
 			return approval.Shown{Request: r, View: view}, err
 		}
 	}
@@ -109,6 +115,11 @@ func (w *world) History(ctx context.Context, who approval.Who, _ int, locale str
 		}
 	}
 	return out, nil
+}
+
+// Pause implements pages.Approvals.
+func (w *world) Pause(context.Context, approval.Who, approval.Request) (time.Duration, error) {
+	return w.pause, nil
 }
 
 // Device implements pages.People.
@@ -132,6 +143,11 @@ func (w *world) User(_ context.Context, id device.UserID) (device.User, error) {
 // OwnDevices implements pages.Own.
 func (w *world) OwnDevices(context.Context, device.Caller) ([]device.Device, error) {
 	return []device.Device{w.devices["D1"], w.devices["D2"]}, nil
+}
+
+// CredentialsOf implements pages.Own.
+func (w *world) CredentialsOf(_ context.Context, d device.DeviceID) ([]device.Credential, error) {
+	return []device.Credential{{Device: d, BackupEligible: w.synced[d], Attested: w.attested[d]}}, nil
 }
 
 // get asks for a page as a browser does; header is pairs of name and value.

@@ -126,8 +126,14 @@ func TestErasedUserLeavesNothingAndTheChainHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		all(db).EndReport(t, r.ID, approval.Reported, "")
+		if err := db.LockUser(ctx, device.LockChange{User: u.ID, Device: d.ID}, by); err != nil {
+			t.Fatal(err)
+		}
 		if err := db.EraseUser(ctx, u.ID, devicetest.Admin); err != nil {
 			t.Fatal(err)
+		}
+		if n := count(t, db, `SELECT COUNT(*) FROM outbox WHERE subject = $1`, u.ID); n != 0 {
+			t.Errorf("%d jobs still name her", n)
 		}
 		for range 3 { // sealed, then erased, then known to be over
 			c.seal(t)

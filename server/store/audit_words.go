@@ -13,16 +13,17 @@ import (
 )
 
 // auditView writes down which view a device was given to sign, by its hash: the
-// words of a request do not belong in the log.
+// words of a request do not belong in the log. The same once more is no news, and
+// whoever asks again and again fills no log.
 func (t *tx) auditView(ctx context.Context, c approval.Challenge) error {
 	sum, by := sha256.Sum256(c.View), device.Actor{Kind: device.ActorDevice, ID: string(c.Device)}
 	if c.By != nil {
 		by = *c.By
 	}
-	return t.audit(ctx, audit.Entry{
+	return t.auditOnce(ctx, audit.Entry{
 		Word: audit.RequestViewed, By: by, Request: c.Request, User: c.User, Device: c.Device,
 		Detail: map[string]string{"view": base64.RawURLEncoding.EncodeToString(sum[:])},
-	})
+	}, sameView)
 }
 
 // auditDelivery writes down what became of telling one device. Whose it is, and

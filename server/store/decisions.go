@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mitome-ciba/mitome/approval"
@@ -41,6 +42,11 @@ func (db *DB) UpdateRequest(ctx context.Context, c approval.Change) error {
 		if err := t.settle(ctx, c); err != nil {
 			return err
 		}
+		if c.Calms {
+			if err := t.forgetPrompts(ctx, c.Next.UserID); err != nil {
+				return err
+			}
+		}
 		e := audit.Entry{
 			Word: audit.OfState(c.Next.State), By: c.By, Request: c.Next.ID, User: c.Next.UserID,
 			Detail: decisionDetail(c.Next.Decision),
@@ -49,6 +55,14 @@ func (db *DB) UpdateRequest(ctx context.Context, c approval.Change) error {
 			e.Device = d.Device
 		}
 		if err := t.audit(ctx, e); err != nil {
+			return err
+		}
+		if c.Freeze != nil {
+			if err := t.freeze(ctx, *c.Freeze, c.By); err != nil {
+				return err
+			}
+		}
+		if err := t.suspect(ctx, c); err != nil {
 			return err
 		}
 		if c.Next.State.Final() {
@@ -125,6 +139,9 @@ func decisionDetail(d *approval.Decision) map[string]string {
 	if d.Credential != "" {
 		detail["credential"] = string(d.Credential)
 	}
+	if len(d.Rules) > 0 {
+		detail["rules"] = strings.Join(d.Rules, " ")
+	}
 	return detail
 }
 
@@ -161,12 +178,17 @@ func (db *DB) Challenge(ctx context.Context, r approval.RequestID, d device.Devi
 
 // Evidence implements approval.EvidenceStore.
 func (db *DB) Evidence(ctx context.Context, id approval.RequestID) (approval.Evidence, error) {
-	e, err := first(ctx, db.reader(), q(`SELECT request_id, jws, created_at FROM evidence WHERE request_id = $1`, id),
-		func(row scanner) (e approval.Evidence, err error) {
-			err = row.Scan(&e.Request, &e.JWS, timeColumn{&e.At})
-			return e, err
-		})
+	e, err := first(ctx, db.reader(), evidenceOf(id), scanEvidence)
 	return e, instead(err, approval.ErrNotFound)
+}
+
+func evidenceOf(id approval.RequestID) stmt {
+	return q(`SELECT request_id, jws, created_at FROM evidence WHERE request_id = $1`, id)
+}
+
+func scanEvidence(row scanner) (e approval.Evidence, err error) {
+	err = row.Scan(&e.Request, &e.JWS, timeColumn{&e.At})
+	return e, err
 }
 
 // ChargeCode implements approval.Failures.
@@ -184,11 +206,23 @@ func (db *DB) ChargeCode(ctx context.Context, next approval.Request, now time.Ti
 		if err != nil {
 			return fmt.Errorf("count code failure: %w", err)
 		}
+		if err := t.enoughGuesses(ctx, next.UserID); err != nil {
+			return err
+		}
 		return t.audit(ctx, audit.Entry{
 			Word: audit.CodeTried, By: device.Mitome, Request: next.ID, User: next.UserID,
 			Detail: map[string]string{"tries": fmt.Sprint(next.Code.Tries)},
 		})
 	})
+}
+
+// enoughGuesses locks u if this guess is the last that anybody may have.
+func (t *tx) enoughGuesses(ctx context.Context, u device.UserID) error {
+	n, err := first(ctx, t, q(`SELECT code_failures FROM users WHERE id = $1`, u), one[int])
+	if err != nil || n < approval.MaxCodeFailures {
+		return instead(err, nil) // nobody is not counted
+	}
+	return t.lock(ctx, u, "", device.Mitome)
 }
 
 // CodeFailures implements approval.Failures.

@@ -64,13 +64,14 @@ func (db *DB) RefuseSignIn(ctx context.Context, op, code string, by device.Actor
 const changesKept = time.Hour
 
 // Forget removes up to limit of each that nobody can use any more: sessions,
-// desks, gestures and the names of JWTs past their time. It returns the largest of the counts.
+// desks, gestures, freezes and the names of JWTs past their time. It returns the largest of the counts.
 func (db *DB) Forget(ctx context.Context, limit int) (most int, err error) {
 	err = db.inTx(ctx, func(t *tx) error {
 		for _, text := range []string{
 			`DELETE FROM gestures WHERE id IN (SELECT id FROM gestures WHERE expires_at <= $1 LIMIT $2)`,
 			`DELETE FROM desk_sessions WHERE id IN (SELECT id FROM desk_sessions WHERE expires_at <= $1 LIMIT $2)`,
 			`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)`,
+			`DELETE FROM freezes WHERE (user_id, client_id) IN (SELECT user_id, client_id FROM freezes WHERE until <= $1 LIMIT $2)`,
 			`DELETE FROM assertions WHERE id IN (SELECT id FROM assertions WHERE expires_at <= $1 LIMIT $2)`,
 		} {
 			n, err := t.exec(ctx, text, micros(t.now), limit)

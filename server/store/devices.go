@@ -136,11 +136,12 @@ func (t *tx) acted(ctx context.Context, id device.DeviceID, at time.Time) error 
 }
 
 const credentialColumns = `id, device_id, webauthn_id, public_key, aaguid, attestation, sign_count,
-	backup_eligible, backed_up, transports, created_at`
+	backup_eligible, backed_up, transports, created_at, attested_at, model, key_protection`
 
 func scanCredential(row scanner) (c device.Credential, err error) {
 	err = row.Scan(&c.ID, &c.Device, &c.WebAuthnID, &c.PublicKey, &c.AAGUID, &c.Attestation, &c.SignCount,
-		&c.BackupEligible, &c.BackedUp, jsonInto(&c.Transports), timeColumn{&c.CreatedAt})
+		&c.BackupEligible, &c.BackedUp, jsonInto(&c.Transports), timeColumn{&c.CreatedAt},
+		timeColumn{&c.Attested.At}, &c.Attested.Model, &c.Attested.Keys)
 	return c, err
 }
 

@@ -144,11 +144,12 @@ func (t *tx) addCredential(ctx context.Context, c device.Credential) error {
 	}
 	err = t.must(ctx, device.ErrPasskey, q(`
 		INSERT INTO credentials (id, device_id, webauthn_id, public_key, aaguid, attestation, sign_count,
-			backup_eligible, backed_up, transports, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+			backup_eligible, backed_up, transports, created_at, attested_at, model, key_protection)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT (webauthn_id) DO NOTHING`,
 		c.ID, c.Device, c.WebAuthnID, c.PublicKey, notNil(c.AAGUID), c.Attestation, c.SignCount,
-		c.BackupEligible, c.BackedUp, transports, micros(c.CreatedAt)))
+		c.BackupEligible, c.BackedUp, transports, micros(c.CreatedAt),
+		micros(c.Attested.At), c.Attested.Model, c.Attested.Keys))
 	if err != nil {
 		return fmt.Errorf("insert credential: %w", err)
 	}

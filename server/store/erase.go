@@ -26,6 +26,7 @@ func (db *DB) EraseUser(ctx context.Context, id device.UserID, by device.Actor) 
 			`DELETE FROM outbox WHERE device_id IN (SELECT d.id FROM devices d WHERE d.user_id = $1)`,
 			`DELETE FROM outbox WHERE subject IN (SELECT d.id FROM devices d WHERE d.user_id = $1)`,
 			`DELETE FROM outbox WHERE subject IN (SELECT r.id FROM requests r WHERE r.user_id = $1)`,
+			`DELETE FROM outbox WHERE subject = $1`,
 			`DELETE FROM users WHERE id = $1`, // and with her, all that refers to her
 		} {
 			if _, err := t.exec(ctx, forget, id); err != nil {

@@ -91,3 +91,9 @@ func (db *DB) MigrateTo(ctx context.Context, version int64) error {
 	}
 	return err
 }
+
+// What makes a row of the log one that is there already.
+const (
+	SameLook = sameLook
+	SameView = sameView
+)

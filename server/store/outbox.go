@@ -19,6 +19,10 @@ const (
 	jobReport = "report"
 	jobDevice = "device"
 	jobTest   = "test"
+	jobSignal = "signal"
+
+	jobLockSignal = "lock_signal"
+	jobAlert      = "alert"
 )
 
 // topicOutbox tells other nodes that jobs were stored.
@@ -43,6 +47,8 @@ func (t *tx) queue(ctx context.Context, r approval.Request, effects []approval.E
 				due = r.ReportAfter
 			}
 			err = t.enqueue(ctx, jobReport, string(r.ID), "", due)
+		case approval.Signal:
+			err = t.enqueue(ctx, jobSignal, string(r.ID), string(e.To), t.now)
 		default:
 			err = fmt.Errorf("store: unknown effect %T", e)
 		}

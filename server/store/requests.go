@@ -17,7 +17,7 @@ import (
 const (
 	openColumns = `r.id, r.op, r.ref_hash, r.fingerprint, r.user_id, r.client_id, r.client_name, r.scope,
 		r.binding_message, r.acr_values, r.context, r.code_source, r.code_key, r.code_mac, r.code_tries,
-		r.state, r.decision, r.created_at, r.expires_at, r.report_after, r.only_device, r.version`
+		r.state, r.decision, r.created_at, r.expires_at, r.report_after, r.only_device, r.quiet, r.version`
 	requestColumns = openColumns + `, r.handle`
 )
 
@@ -27,6 +27,11 @@ func handleAAD(id approval.RequestID) seal.AAD {
 
 // CreateRequest implements approval.Store.
 func (db *DB) CreateRequest(ctx context.Context, r approval.Request, effects []approval.Effect, by device.Actor) (approval.Request, error) {
+	return db.createRequest(ctx, r, effects, by, nil)
+}
+
+// createRequest stores r, and what more does in the same transaction.
+func (db *DB) createRequest(ctx context.Context, r approval.Request, effects []approval.Effect, by device.Actor, more func(*tx) error) (approval.Request, error) {
 	row, err := db.encodeRequest(r)
 	if err != nil {
 		return approval.Request{}, err
@@ -35,14 +40,19 @@ func (db *DB) CreateRequest(ctx context.Context, r approval.Request, effects []a
 		err := t.thenMust(ctx, "insert request", approval.ErrDuplicate, q(`
 			INSERT INTO requests (id, op, ref_hash, fingerprint, user_id, client_id, client_name, scope,
 				binding_message, acr_values, context, code_source, code_key, code_mac, code_tries,
-				state, decision, created_at, expires_at, report_after, only_device, version, handle)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+				state, decision, created_at, expires_at, report_after, only_device, quiet, version, handle)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 			ON CONFLICT (op, ref_hash) DO NOTHING`,
 			r.ID, r.OP, r.RefHash, r.Fingerprint, orNull(r.UserID), r.ClientID, r.ClientName, row.scope,
 			r.BindingMessage, row.acr, row.context, r.Code.Source, r.Code.KeyID, r.Code.MAC, r.Code.Tries,
-			r.State, row.decision, micros(r.CreatedAt), micros(r.ExpiresAt), micros(r.ReportAfter), r.OnlyDevice, r.Version, row.handle))
+			r.State, row.decision, micros(r.CreatedAt), micros(r.ExpiresAt), micros(r.ReportAfter), r.OnlyDevice, r.Quiet, r.Version, row.handle))
 		if err != nil {
 			return err
+		}
+		if more != nil {
+			if err := more(t); err != nil {
+				return err
+			}
 		}
 		if err := t.auditReceived(ctx, r, by); err != nil {
 			return err
@@ -67,6 +77,9 @@ func (t *tx) auditReceived(ctx context.Context, r approval.Request, by device.Ac
 	e := audit.Entry{
 		Word: audit.RequestReceived, By: by, Request: r.ID, User: r.UserID, Device: r.OnlyDevice,
 		Detail: map[string]string{"op": r.OP, "client_id": r.ClientID},
+	}
+	if r.Quiet != "" {
+		e.Detail["quiet"] = string(r.Quiet)
 	}
 	if err := t.audit(ctx, e); err != nil || r.State == approval.Pending {
 		return err
@@ -205,7 +218,7 @@ func scanOpen(row scanner, more ...any) (r approval.Request, err error) {
 		&r.ID, &r.OP, &r.RefHash, &r.Fingerprint, &user, &r.ClientID, &r.ClientName, jsonInto(&r.Scope),
 		&r.BindingMessage, jsonInto(&r.ACRValues), jsonInto(&r.Context),
 		&r.Code.Source, &r.Code.KeyID, &r.Code.MAC, &r.Code.Tries,
-		&r.State, jsonInto(&r.Decision), timeColumn{&r.CreatedAt}, timeColumn{&r.ExpiresAt}, timeColumn{&r.ReportAfter}, &r.OnlyDevice, &r.Version,
+		&r.State, jsonInto(&r.Decision), timeColumn{&r.CreatedAt}, timeColumn{&r.ExpiresAt}, timeColumn{&r.ReportAfter}, &r.OnlyDevice, &r.Quiet, &r.Version,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return approval.Request{}, fmt.Errorf("scan request: %w", err)

@@ -11,7 +11,7 @@ import (
 // the OP heard, and keeps a second one from being made.
 func (db *DB) ForgetJobs(ctx context.Context, before time.Time, limit int) (int, error) {
 	ids, err := collect(ctx, db.slowReader(), q(`SELECT id FROM outbox
-		WHERE done_at > 0 AND done_at < $1 AND kind <> 'report' ORDER BY id LIMIT $2`, micros(before), limit), one[string])
+		WHERE done_at > 0 AND done_at < $1 AND kind <> 'report' ORDER BY done_at LIMIT $2`, micros(before), limit), one[string])
 	if err != nil {
 		return 0, fmt.Errorf("find old jobs: %w", err)
 	}

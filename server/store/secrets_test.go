@@ -82,6 +82,8 @@ func (codePolicy) Admit(a approval.Ask) (approval.Admission, error) {
 	return approval.Admission{CodeSource: approval.CodeUserCode, Code: a.UserCode}, nil
 }
 
+func (codePolicy) Permits(approval.Request, approval.Ceremony) error { return nil }
+
 func (s secrets) findIn(t *testing.T, where string, data []byte) {
 	t.Helper()
 	for what, secret := range s {

@@ -34,7 +34,7 @@ func (h *Handler) mountDevices(api huma.API) {
 		"End this device, or one that cools off")), h.revokeDevice)
 	web.Register(api, act(one+"/confirm", "confirm-device", "Let a cooling device be active"), h.confirmDevice)
 	web.Register(api, act(one+"/lost/challenge", "begin-lost", "Begin to end another active device"), h.lostChallenge)
-	web.Register(api, nothing(act(one+"/lost", "lost", "End another active device, by passkey")), h.lost)
+	web.Register(api, nothing(act(one+"/lost", "lost", "End another active device, by passkey")), witnessed(h, "report_lost", h.lost))
 }
 
 // nothing says that op answers without a body.

@@ -57,6 +57,7 @@ type world struct {
 	raw       *sql.DB // the same database, to see what really stands there
 	log       *journal
 	reads     atomic.Int64  // how often a session was looked up
+	told      *told         // what the audit log is to say of what changed nothing
 	ahead     atomic.Int64  // by how much its clock is ahead
 	secrets   []string      // what no answer may hold
 	stopping  chan struct{} // closed when its server is to stop
@@ -69,7 +70,7 @@ func (w *world) advance(d time.Duration) { w.ahead.Add(int64(d)) }
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	ring, file := seal.New(), filepath.Join(t.TempDir(), "mitome.db")
-	w := &world{t: t, db: storetest.Open(t, "sqlite:"+file, ring), log: &journal{}, stopping: make(chan struct{})}
+	w := &world{t: t, db: storetest.Open(t, "sqlite:"+file, ring), log: &journal{}, told: &told{}, stopping: make(chan struct{})}
 	w.raw = must(sql.Open("sqlite", "file:"+file+"?_pragma=query_only(1)"))(t)
 	t.Cleanup(func() { w.raw.Close() })
 	signer := must(sign.New(ring.SigningKey()))(t)
@@ -82,8 +83,10 @@ func newWorld(t *testing.T) *world {
 		Store: w.db, Challenges: w.db, Failures: w.db, Past: w.db, People: w.devices, Hints: w.devices, Passkeys: w.devices,
 		Codes: ring, Policy: must(policy.New(policy.Rules{}, nil))(t),
 		Views: &show.Shower{Catalogue: must(show.Load())(t)}, Signer: signer,
-		Issuer: origin, RPID: rpID, Now: w.now,
+		Issuer: origin, RPID: rpID, Now: w.now, Prompts: w.db,
 	}
+	w.approvals.Witness = w.told
+	w.approvals.Bars, w.approvals.Gestures, w.devices.Locks = w.db, w.db, w.db
 	w.hub = &websocket.Hub{
 		Bus: w.db, Origin: origin, Alone: true, Log: slog.New(slog.DiscardHandler),
 		Changes: func(ctx context.Context, since time.Time) (out []websocket.Change, err error) {
@@ -101,7 +104,7 @@ func newWorld(t *testing.T) *world {
 	w.serve(&userapi.Handler{
 		Sessions: w.keeper, Pairings: w.devices, People: w.devices, Devices: w.devices, Approvals: w.approvals, Unlocks: w.devices, Sockets: w.hub,
 		Keys: func() ([]byte, error) { return json.Marshal(signer.Published()) }, Version: "test",
-		Addresses: w.devices, Codes: w.devices, UserCodes: w.devices, Channels: userapi.Channels{WebPushKey: "public", Names: []string{"apns", "webpush"}},
+		Addresses: w.devices, Codes: w.devices, UserCodes: w.devices, NotMe: w.approvals, Locks: w.devices, Quiet: w.approvals, Refusals: w.told, Channels: userapi.Channels{WebPushKey: "public", Names: []string{"apns", "webpush"}},
 	})
 	return w
 }

@@ -21,7 +21,7 @@ type Codes interface {
 func (h *Handler) mountCodes(api huma.API) {
 	const codes = "/v1/devices/{id}/hint-tokens"
 	web.Register(api, act(codes+"/challenge", "begin-codes", "Begin to show codes that say who stands at a till"), h.codeChallenge)
-	web.Register(api, act(codes+"/unlock", "unlock-codes", "Show codes for five minutes, by passkey"), h.unlockCodes)
+	web.Register(api, act(codes+"/unlock", "unlock-codes", "Show codes for five minutes, by passkey"), witnessed(h, "show_codes", h.unlockCodes))
 	next := created(codes, "next-code", "The next code; the one before stays good to its end")
 	next.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}
 	web.Register(api, next, h.nextCode)

@@ -133,6 +133,8 @@ type ByID struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
+func (b ByID) named() string { return b.ID }
+
 type pairingOut struct{ Body Pairing }
 
 func (h *Handler) pairing(ctx context.Context, in *ByID) (*pairingOut, error) {

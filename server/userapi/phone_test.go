@@ -271,6 +271,7 @@ type request struct {
 		Verdict    string    `json:"verdict"`
 		Reason     string    `json:"reason"`
 		How        string    `json:"how"`
+		Frozen     time.Time `json:"frozen_until"`
 		At         time.Time `json:"at"`
 		DeviceName string    `json:"device_name"`
 		This       bool      `json:"this"`

@@ -32,12 +32,13 @@ type requestOut struct {
 }
 
 type decisionOut struct {
-	Verdict    string    `json:"verdict"`
-	Reason     string    `json:"reason,omitempty" doc:"Of a denial"`
-	How        string    `json:"how" enum:"passkey,passkey_and_code,device,mitome" doc:"device: said no there; mitome: a rule said no, not the user"`
-	At         time.Time `json:"at"`
-	DeviceName string    `json:"device_name,omitempty"`
-	This       bool      `json:"this" doc:"The caller is that device"`
+	Verdict    string     `json:"verdict"`
+	Reason     string     `json:"reason,omitempty" doc:"Of a denial"`
+	How        string     `json:"how" enum:"passkey,passkey_and_code,device,mitome" doc:"device: said no there; mitome: a rule said no, not the user"`
+	At         time.Time  `json:"at"`
+	Frozen     *time.Time `json:"frozen_until,omitempty" doc:"Until then the client cannot ask the user, who said that she did not start this"`
+	DeviceName string     `json:"device_name,omitempty"`
+	This       bool       `json:"this" doc:"The caller is that device"`
 }
 
 // howOf is by what means a decision came about.
@@ -47,7 +48,7 @@ func howOf(d approval.Decision) string {
 		return "passkey_and_code"
 	case d.Verdict == approval.Approve:
 		return "passkey"
-	case d.Reason == approval.ReasonUser, d.Reason == approval.ReasonNotMe:
+	case d.Reason == approval.ReasonUser, d.Reason == approval.ReasonNotMe && d.Device != "":
 		return "device"
 	}
 	return "mitome"
@@ -113,6 +114,7 @@ func (h *Handler) request(ctx context.Context, in *requestIn) (*oneRequestOut, e
 func (h *Handler) decisionOut(ctx context.Context, d approval.Decision) (*decisionOut, error) {
 	out := &decisionOut{
 		Verdict: string(d.Verdict), Reason: string(d.Reason), How: howOf(d), At: d.At.UTC(), This: isOf(caller(ctx), d.Device),
+		Frozen: sometime(d.FrozenUntil),
 	}
 	if d.Device == "" {
 		return out, nil
@@ -150,9 +152,9 @@ type decideIn struct {
 // answer is what the user said.
 type answer struct {
 	Verdict   string     `json:"verdict" enum:"approve,deny"`
-	NotMe     bool       `json:"not_me,omitempty" doc:"With deny: I did not start this"`
+	NotMe     bool       `json:"not_me,omitempty" doc:"With deny: I did not start this. With an assertion over what begin-not-me gives, its client cannot ask the user for a while, what else it asked is denied, and the operator is told. An assertion that is not good takes nothing from the denial: the answer then has no frozen_until"`
 	UserCode  string     `json:"user_code,omitempty" maxLength:"64"`
-	Assertion jsonObject `json:"assertion,omitempty" doc:"With approve: PublicKeyCredential, as JSON"`
+	Assertion jsonObject `json:"assertion,omitempty" doc:"With approve, and with not_me if that is to have consequences: PublicKeyCredential, as JSON"`
 }
 
 // Resolve implements huma.ResolverWithPath. What cannot be right is refused
@@ -170,8 +172,9 @@ func (a answer) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
 
 type stateOut struct {
 	Body struct {
-		ID    string `json:"id"`
-		State string `json:"state"`
+		ID     string     `json:"id"`
+		State  string     `json:"state"`
+		Frozen *time.Time `json:"frozen_until,omitempty" doc:"Until then the client cannot ask the user, who said by passkey that she did not start this"`
 	}
 }
 
@@ -186,5 +189,8 @@ func (h *Handler) decide(ctx context.Context, in *decideIn) (*stateOut, error) {
 	}
 	var out stateOut
 	out.Body.ID, out.Body.State = string(r.ID), string(r.State)
+	if d := r.Decision; d != nil {
+		out.Body.Frozen = sometime(d.FrozenUntil)
+	}
 	return &out, nil
 }

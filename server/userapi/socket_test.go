@@ -38,6 +38,10 @@ func (p *phone) openWith(given chan<- string, tickets ...string) (frames <-chan 
 	if err != nil {
 		p.w.t.Fatalf("%v: %v", err, resp)
 	}
+	// What does not come is missed, and not waited for until the whole run is over.
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		p.w.t.Fatal(err)
+	}
 	out, end := make(chan frame, 100), make(chan int, 1)
 	p.w.t.Cleanup(func() { conn.Close(); <-end })
 	go func() {

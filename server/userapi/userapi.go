@@ -36,7 +36,11 @@ type Handler struct {
 	Codes     Codes
 	Approvals Approvals
 	UserCodes UserCodes
+	Quiet     QuietHours
+	NotMe     Disowning
+	Locks     Locks
 	Unlocks   Unlocks
+	Refusals  Refusals
 	Sockets   Sockets
 	Keys      func() ([]byte, error) // the JWKS by which evidence is verified, as JSON
 	Version   string                 // for the OpenAPI document
@@ -95,7 +99,7 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 
 	door := web.ShareAPI(open, engine, group.Group("", h.atDoor))
 	web.Register(door, tokenless(act("/v1/session/challenge", "begin-sign-in", "Begin to sign in by passkey")), h.beginUnlock)
-	web.Register(door, tokenless(act("/v1/session", "sign-in", "Sign in by passkey")), h.unlock)
+	web.Register(door, tokenless(act("/v1/session", "sign-in", "Sign in by passkey")), witnessed(h, "sign_in", h.unlock))
 
 	web.Register(web.ShareAPI(open, engine, group.Group("", h.holder)), denyByCapability, h.denyBy)
 
@@ -103,7 +107,7 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 	api := web.ShareAPI(open, engine, guarded)
 	web.Register(api, read("/v1/pairings/{id}", "get-pairing", "Where a pairing stands"), h.pairing)
 	web.Register(api, act("/v1/pairings/{id}/passkey/options", "begin-passkey", "Begin to make the passkey"), h.beginPasskey)
-	web.Register(api, created("/v1/pairings/{id}/passkey", "finish-passkey", "Register the passkey"), h.finishPasskey)
+	web.Register(api, created("/v1/pairings/{id}/passkey", "finish-passkey", "Register the passkey"), witnessed(h, "pair", h.finishPasskey))
 	web.Register(api, read("/v1/requests", "list-requests", "Requests that wait for the caller"), h.listRequests)
 	web.Register(api, read("/v1/requests/{id}", "get-request", "One request"), h.request)
 	web.Register(api, act("/v1/requests/{id}/challenge", "begin-approval", "Begin to approve"), h.challenge)
@@ -114,8 +118,10 @@ func (h *Handler) Mount(engine *gin.Engine, group *gin.RouterGroup) huma.API {
 		read("/v1/requests/wait", "wait-for-requests", "Wait until what waits for the caller changes"), h.wait)
 	h.mountDevices(api)
 	h.mountUserCodes(api)
+	h.mountQuiet(api)
 	h.mountAddresses(api)
 	h.mountCodes(api)
+	h.mountGuards(api)
 
 	group.Group("", arrived, h.returning, session.Require(h.Sessions, web.Fail)).GET("/v1/socket", web.Handle(h.socket))
 	group.GET("/.well-known/jwks.json", web.Handle(h.jwks))
@@ -142,6 +148,13 @@ func operation(method, path, id, summary string) huma.Operation {
 		Method: method, OperationID: id, Path: path, Summary: summary,
 		Security: []map[string][]string{{"dpop": {}}},
 	}
+}
+
+// tokenless is op for those who have no session yet; the document must not say
+// that they need one.
+func tokenless(op huma.Operation) huma.Operation {
+	op.Security = []map[string][]string{}
+	return op
 }
 
 // secure says in the document how callers prove who they are.
@@ -183,11 +196,4 @@ func (h *Handler) jwks(c *gin.Context) error {
 	c.Header("Cache-Control", "public, max-age=300")
 	c.Data(http.StatusOK, "application/jwk-set+json", keys)
 	return nil
-}
-
-// tokenless is op for those who have no session yet; the document must not say
-// that they need one.
-func tokenless(op huma.Operation) huma.Operation {
-	op.Security = []map[string][]string{}
-	return op
 }

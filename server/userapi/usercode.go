@@ -24,7 +24,7 @@ func (h *Handler) mountUserCodes(api huma.API) {
 	web.Register(api, act(one+"/challenge", "begin-user-code",
 		"Begin to set the code of the user of this device, or to take it away"), h.userCodeChallenge)
 	web.Register(api, nothing(act(one, "set-user-code",
-		"Set the code of the user of this device, or take it away, by passkey")), h.setUserCode)
+		"Set the code of the user of this device, or take it away, by passkey")), witnessed(h, "user_code", h.setUserCode))
 }
 
 // userCodesOut never holds a code: nobody can read one here, not even its user.

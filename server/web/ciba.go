@@ -37,6 +37,7 @@ var codes = map[string]string{
 	"urn:mitome:invalid_binding_message":  "invalid_binding_message",
 	"urn:mitome:missing_user_code":        "missing_user_code",
 	"urn:mitome:invalid_user_code":        "invalid_user_code",
+	"urn:mitome:invalid_scope":            "invalid_scope",
 	"urn:mitome:acr_unmet":                "access_denied",
 }
 

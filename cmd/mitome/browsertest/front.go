@@ -16,12 +16,13 @@ import (
 )
 
 // Front is what stands between browsers and Mitome: a proxy that can refuse
-// WebSockets.
+// WebSockets, and say where browsers are.
 type Front struct {
 	URL string // http://mitome.localhost:port
 
 	mu      sync.Mutex
 	blocked bool
+	from    string
 	refused atomic.Int64
 }
 
@@ -33,6 +34,9 @@ func newFront(t *testing.T, name, target string) *Front {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: target})
 			r.Out.Host = r.In.Host
+			if from := f.where(); from != "" {
+				r.Out.Header.Set("X-Forwarded-For", from)
+			}
 		},
 		FlushInterval: -1,
 		ErrorLog:      log.New(io.Discard, "", 0), // pages that are left end their calls
@@ -60,6 +64,20 @@ func (f *Front) Blocks() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.blocked
+}
+
+// From has every browser call from this address, as a proxy would say it, from now
+// on.
+func (f *Front) From(address string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.from = address
+}
+
+func (f *Front) where() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.from
 }
 
 // Refused is how many WebSockets were refused.

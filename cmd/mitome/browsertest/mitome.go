@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,18 @@ import (
 // configuration, indented by four.
 type Connection struct {
 	Name, Title, Lines string
+	Limits             string // empty: off
+	// Freeze is how long a client cannot ask after the user did not start something;
+	// no longer than a moment if it is empty.
+	Freeze string
+}
+
+// limits are those in force.
+func (c Connection) limits() string {
+	if c.Limits == "" {
+		return "{off: true}"
+	}
+	return c.Limits
 }
 
 // Mitome is a running Mitome, behind its Front.
@@ -55,7 +68,7 @@ func Run(t *testing.T, program string, connections ...Connection) *Mitome {
 	}
 	for _, c := range connections {
 		lines = append(lines, "  - name: "+c.Name, "    kind: keycloak", "    title: "+c.Title,
-			"    issuer: "+m.OP.Issuer, "    internal_url: "+m.OP.Internal, "    guard: 10ms", c.Lines)
+			"    issuer: "+m.OP.Issuer, "    internal_url: "+m.OP.Internal, "    guard: 10ms", "    limits: "+c.limits(), "    signals: {freeze: "+cmp.Or(c.Freeze, "1ms")+"}", c.Lines)
 	}
 	if err := os.WriteFile(m.config(), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)

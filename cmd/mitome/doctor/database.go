@@ -42,6 +42,8 @@ type Database struct {
 	Open   func(context.Context) (DB, error)
 	KeyIDs []string // in the key file; nil if it could not be read
 	Now    func() time.Time
+	// Further, if not nil, looks at what else there is in a database that is up to date.
+	Further func(context.Context, DB)
 }
 
 // overdue is how long a job may be due before somebody should look: workers
@@ -74,8 +76,12 @@ func (d Database) Check(ctx context.Context, r *Report) {
 	if !f.Clock.IsZero() {
 		r.clock("the database", f.Clock.Sub(asked.Add(d.Now().Sub(asked)/2)))
 	}
-	if d.schema(r, f) {
-		d.contents(ctx, r, db)
+	if !d.schema(r, f) {
+		return
+	}
+	d.contents(ctx, r, db)
+	if d.Further != nil {
+		d.Further(ctx, db)
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
@@ -43,6 +44,10 @@ var (
 // Store is a key file. It implements phone.KeyStore. Several processes may use
 // one file at a time.
 type Store struct {
+	// Pause is how long each use of a passkey takes: a server may refuse an approval
+	// that comes sooner than a person reads and moves.
+	Pause time.Duration
+
 	path   string
 	lock   *lockedfile.Mutex
 	rename func(from, to string) error // os.Rename; tests have it fail

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -139,6 +140,7 @@ func (s *Store) UsePasskey(server, options string) (string, error) {
 	if len(o.Challenge) == 0 {
 		return "", ErrOptions
 	}
+	<-time.After(s.Pause)
 	var used passkey
 	err = s.change(server, func(a *account) error {
 		for _, pk := range slices.Backward(a.Passkeys) {

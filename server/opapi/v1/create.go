@@ -43,11 +43,11 @@ type ask struct {
 	ClientName     string   `json:"client_name,omitempty" maxLength:"255" pattern:"^[^\\x00-\\x1f\\x7f]*$" doc:"What users see as the name of the client"`
 	Scope          string   `json:"scope,omitempty" maxLength:"2000" pattern:"^[^\\x00-\\x1f\\x7f]*$" doc:"Separated by spaces"`
 	BindingMessage string   `json:"binding_message,omitempty" maxLength:"8000" doc:"Shown to the user word for word"`
-	UserCode       string   `json:"user_code,omitempty" maxLength:"64" doc:"4 to 12 letters and digits that your client shows, and the user types on her device; never shown there"`
+	UserCode       string   `json:"user_code,omitempty" maxLength:"64" doc:"4 to 12 letters and digits, of digits alone at least 6, that your client shows, and the user types on her device; never shown there"`
 	ACRValues      string   `json:"acr_values,omitempty" maxLength:"1000" pattern:"^[^\\x00-\\x1f\\x7f]*$" doc:"Separated by spaces, best first"`
 	Details        []object `json:"authorization_details,omitempty" maxItems:"20" doc:"RFC 9396; shown"`
 	Context        *object  `json:"request_context,omitempty" doc:"FAPI-CIBA; shown"`
-	ExpiresIn      int      `json:"expires_in,omitempty" minimum:"10" maximum:"3600" default:"120" doc:"Seconds in which the user can answer. Keep your auth_req_id a few seconds longer."`
+	ExpiresIn      int      `json:"expires_in,omitempty" minimum:"10" maximum:"3600" default:"120" doc:"Seconds in which the user can answer; no more than 600 are given, and expires_at says which. Keep your auth_req_id a few seconds longer."`
 }
 
 var errNotUTF8 = errors.New("expected UTF-8")
@@ -171,7 +171,7 @@ func (h *Handler) observe(op string, err error) {
 		return
 	}
 	for _, refusal := range []error{
-		approval.ErrUnknownUser, approval.ErrHintToken, approval.ErrBindingMessage, approval.ErrACR, approval.ErrCodeShape, approval.ErrNoCode, approval.ErrRefReused,
+		approval.ErrUnknownUser, approval.ErrHintToken, approval.ErrBindingMessage, approval.ErrACR, approval.ErrScope, approval.ErrCodeShape, approval.ErrNoCode, approval.ErrRefReused,
 	} {
 		if errors.Is(err, refusal) {
 			h.Observe(op, refused)

@@ -18,6 +18,8 @@ import (
 type People interface {
 	FindUser(ctx context.Context, s device.Subject) (device.User, error)
 	DevicesOf(ctx context.Context, u device.UserID) ([]device.Device, error)
+	// IsLocked takes as long for nobody.
+	IsLocked(ctx context.Context, u device.UserID) (bool, error)
 	VerifyUserCode(ctx context.Context, try device.CodeTry, by device.Actor) error
 }
 
@@ -105,11 +107,15 @@ func (h *Handler) reachUser(ctx context.Context, in *reachIn) (*reachOut, error)
 	if err != nil {
 		return nil, err
 	}
+	locked, err := h.People.IsLocked(ctx, u.ID)
+	if err != nil {
+		return nil, err
+	}
 	if unknown && c.conn.TellsUnknownUsers() {
 		return nil, approval.ErrUnknownUser
 	}
 	var out reachOut
-	out.Body.Reachable = slices.ContainsFunc(devices, device.Device.MayApprove)
+	out.Body.Reachable = !locked && slices.ContainsFunc(devices, device.Device.MayApprove)
 	return &out, nil
 }
 

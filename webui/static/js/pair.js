@@ -155,6 +155,7 @@ async function makePasskey() {
     await done(device);
   } catch (err) {
     if (err instanceof Problem && err.type === 'passkey_failed') say('passkey', 'failed');
+    else if (err instanceof Problem && err.type === 'attestation_failed') say('passkey', 'model');
     else notMade(err);
   }
 }

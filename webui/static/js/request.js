@@ -21,6 +21,7 @@ const left = document.getElementById('left');
 let over = false; // the question is answered, by whomever
 let approving = null; // what stops the approval under way
 let sending = false; // an answer is on its way
+let pausing = 'pause' in page.dataset; // what is shown is to be read first
 let locked = 0; // until when no code is taken, in ms
 
 rendered(page.dataset.now);
@@ -59,6 +60,7 @@ async function hashed(text) {
 
 async function onApprove() {
   if (over || approving || sending || now() < locked) return; // pressed twice is pressed once
+  if (pausing) return tell('pause');
   if (!supported()) return tell('unsupported');
   const code = field?.value.trim();
   if (field && code === '') {
@@ -98,6 +100,20 @@ async function sign(code, signal) {
   end(state === 'approved' ? 'approved' : 'denied');
 }
 
+/**
+ * Has the passkey say that it is the user who did not start this; undefined if it
+ * does not, for whatever reason: she denies all the same, and nothing follows.
+ */
+async function disowned() {
+  if (!supported()) return undefined;
+  try {
+    const { options } = await call('POST', `${path}/not-me/challenge`);
+    return await get(options);
+  } catch {
+    return undefined;
+  }
+}
+
 async function onDeny(started) {
   if (over || sending) return;
   approving?.abort();
@@ -105,8 +121,14 @@ async function onDeny(started) {
   sending = true;
   mark(started ? deny : notMe, true);
   try {
-    await call('POST', `${path}/decision`, started ? { verdict: 'deny' } : { verdict: 'deny', not_me: true });
-    end(started ? 'denied' : 'not_me');
+    const answer = { verdict: 'deny' };
+    if (!started) {
+      answer.not_me = true;
+      answer.assertion = await disowned();
+    }
+    const { frozen_until: frozen } = await call('POST', `${path}/decision`, answer);
+    if (started) end('denied');
+    else end(frozen ? 'not_me' : 'not_me_only');
   } catch (err) {
     refused(err);
   } finally {
@@ -151,14 +173,42 @@ const refusals = {
   acr_unmet: () => end('weak'),
   passkey_failed: () => tell('passkey_failed'),
   challenge_missing: () => tell('again'),
+  approval_too_soon: () => tell('again'),
   request_changed: () => tell('again'),
   request_expired: () => end('expired'),
   request_settled: () => reread(),
   request_not_found: () => end('gone'),
   no_device: () => end('gone'),
+  too_far: () => location.reload(), // one of the two is elsewhere now
   details_unknown: () => location.reload(), // the rule is newer than the page
+  passkey_synced: () => location.reload(),
+  passkey_unattested: () => location.reload(),
+  missing_user_code: () => location.reload(),
+  invalid_scope: () => location.reload(),
+  invalid_binding_message: () => location.reload(),
   cross_site: () => location.reload(),
 };
+
+// ——— the pause
+
+/** Lets her approve, once she has had the page before her for as long as the server says. */
+function pause() {
+  if (document.hidden) return;
+  document.removeEventListener('visibilitychange', pause);
+  setTimeout(() => {
+    pausing = false;
+    if (over) return;
+    if (now() >= locked) mark(approve, false);
+    approve.removeAttribute('aria-describedby');
+    tell('');
+    document.getElementById('polite').textContent = document.getElementById('ready').textContent;
+  }, Number(page.dataset.pause));
+}
+
+if (pausing && approve) {
+  document.addEventListener('visibilitychange', pause);
+  pause();
+}
 
 // ——— the truth
 
@@ -178,12 +228,20 @@ const reread = serial(async () => {
   ended(r);
 });
 
+/** A denial that is no other device's, in the server's own order: stageOf. */
+function denial(decision) {
+  if (decision?.reason === 'user_code_exhausted') return 'locked';
+  if (decision?.reason === 'user_locked') return 'stopped';
+  if (decision?.reason !== 'not_started_by_user') return 'denied';
+  return decision.this && !decision.frozen_until ? 'not_me_only' : 'not_me';
+}
+
 function ended({ state, decision }) {
   const device = decision?.device_name ?? '';
   // Not by its name: two phones of one make are called the same.
   const elsewhere = device !== '' && !decision.this;
   if (state === 'approved') return end(elsewhere ? 'approved_elsewhere' : 'approved', device);
-  if (state === 'denied') return end(elsewhere ? 'denied_elsewhere' : 'denied', device);
+  if (state === 'denied') return end(elsewhere ? 'denied_elsewhere' : denial(decision), device);
   end(state === 'withdrawn' ? 'withdrawn' : 'expired');
 }
 

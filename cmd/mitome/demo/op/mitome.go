@@ -69,6 +69,7 @@ var passedOn = map[string]goidc.ErrorCode{
 	"invalid_binding_message":  goidc.ErrorCodeInvalidBindingMessage,
 	"missing_user_code":        goidc.ErrorCodeMissingUserCode,
 	"invalid_user_code":        goidc.ErrorCodeInvalidUserCode,
+	"invalid_scope":            goidc.ErrorCodeInvalidScope,
 	"access_denied":            goidc.ErrorCodeAccessDenied,
 }
 
