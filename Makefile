@@ -81,3 +81,9 @@ FUZZTIME ?= 1m
 .PHONY: fuzz
 fuzz: ## feed every parser made-up input for FUZZTIME=1m each; one line of figures for each
 	@FUZZTIME=$(FUZZTIME) tools/fuzz.sh
+
+EXAMPLES ?= 100
+.PHONY: schemathesis
+schemathesis: ## hold every JSON API against its description, by EXAMPLES=100 calls of each sort
+	MITOME_TEST_SCHEMATHESIS="$$(tools/schemathesis.sh)" MITOME_TEST_EXAMPLES=$(EXAMPLES) \
+		go test -v -count=1 -timeout=3h -run '^TestSchemathesis$$' ./cmd/mitome

@@ -17,8 +17,11 @@ cache="$(go env GOCACHE)/fuzz"
 # end of the time for a failure where a machine is busy, and names no input then.
 ran_out() { grep -qx ' *context deadline exceeded' "$work/out" && ! grep -q 'Failing input\|panic' "$work/out"; }
 
+# A binary that looks for races would sleep for a second before it ends.
+export GORACE=atexit_sleep_ms=0
+
 build=-fuzz=.
-[ -z "${FUZZBLIND:-}" ] || build=-race
+[ -z "${FUZZBLIND:-}" ] || build="${MITOME_TEST_BUILD:--race}"
 
 targets=0
 began=$SECONDS
@@ -27,16 +30,19 @@ began=$SECONDS
 for package in "${found[@]}"; do
 	path="$(go list "$package")"
 	# One binary for all targets of a package: linking takes as long as fuzzing.
-	go test -c "$build" -o "$work/fuzz" "$package"
+	# shellcheck disable=SC2086 # several flags
+	go test -c $build -o "$work/fuzz" "$package"
 	for target in $(grep -h '^func Fuzz' "$package"/*_test.go | sed 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort); do
+		# An input whose way differs from run to run would be made smaller, in vain, for a
+		# minute, and nothing else tried meanwhile.
 		if ! (cd "$package" && "$work/fuzz" -test.run='^$' -test.fuzz="^$target\$" -test.fuzztime="$time" \
-			-test.fuzzcachedir="$cache/$path" -test.timeout=0) >"$work/out" 2>&1 && ! ran_out; then
+			-test.fuzzminimizetime=20x -test.fuzzcachedir="$cache/$path" -test.timeout=0) >"$work/out" 2>&1 && ! ran_out; then
 			cat "$work/out" >&2
 			printf 'fuzz: %s %s: broken\n' "$package" "$target" >&2
 			exit 1
 		fi
 		figures="$(sed -n 's/^fuzz: elapsed: [^,]*, execs: \([0-9]*\) .*/\1 runs/p' "$work/out" | tail -n 1)"
-		printf '%-28s %-20s %s\n' "${package#./}" "$target" "$figures"
+		printf '%-28s %-20s %s\n' "${package#./}" "$target" "${figures:-0 runs}"
 		targets=$((targets + 1))
 	done
 done

@@ -36,6 +36,7 @@ missing() {
 	command -v jq >/dev/null || echo "jq jq, with which docs/evidence.md reads evidence"
 	command -v xxd >/dev/null || echo "xxd xxd, with which docs/evidence.md reads evidence"
 	command -v python3 >/dev/null || echo "python3 Python 3, which a page of the documentation uses"
+	python3 -c 'import venv, ensurepip' 2>/dev/null || echo "python3-venv Python's venv, for schemathesis"
 	have_node || echo "nodejs Node.js, 20 or newer, for examples/node-oidc-provider"
 	command -v npm >/dev/null || echo "npm npm, which fetches axe-core and node-oidc-provider"
 	[ -n "$(fc-list :lang=ja 2>/dev/null)" ] || echo "fonts-noto-cjk a Japanese font, for the pictures of the pages"

@@ -16,6 +16,8 @@ MITOME_TEST_AXE="$(tools/axe.sh)"
 export MITOME_TEST_AXE
 MITOME_TEST_OIDC_PROVIDER="$(tools/oidc-provider.sh)"
 export MITOME_TEST_OIDC_PROVIDER
+MITOME_TEST_SCHEMATHESIS="$(tools/schemathesis.sh)"
+export MITOME_TEST_SCHEMATHESIS
 
 unformatted="$(gofmt -l .)"
 if [ -n "$unformatted" ]; then
@@ -34,6 +36,13 @@ chmod 711 "$work"
 trap 'tools/postgres.sh stop "$work/postgres" || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# What is found is written down as a case that the tests below fail on, and
+# tools/gotest.sh says that something was found.
+if [ $# -eq 0 ]; then
+	export MITOME_TEST_FUZZ="$work/fuzz"
+	FUZZBLIND=1 FUZZTIME=1s tools/fuzz.sh 2>&1 </dev/null | tee "$MITOME_TEST_FUZZ" || true
+fi
+
 MITOME_TEST_POSTGRES="$(tools/postgres.sh start "$work/postgres")"
 export MITOME_TEST_POSTGRES
 
