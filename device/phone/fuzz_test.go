@@ -2,6 +2,7 @@ package phone_test
 
 import (
 	"errors"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ func FuzzServerOf(f *testing.F) {
 		"https://mitome.example/pair#SECRET", "https://mitome.example/x/pair#SECRET", "http://127.0.0.1:8080/pair#S", "http://mitome.example/pair#S",
 		"https://a@b/pair#S", "https://mitome.example:443/pair#S", "https://mitome.example/pair?x#S", "mitome://pair#S", "https:///pair#S", "https://[::1]/pair#S",
 		"https://mitome.example/%70air#S", "https://mitome.example//pair#S", "https://mitome.example/pair#", " https://MITOME.example/pair#S\n", "http://localhost.evil.example/pair#S",
+		"http://127.evil.example/pair#S", "http://localhost.://loexample/pair#S", "http://A.localhost/pair#S",
 	} {
 		f.Add(s)
 	}
@@ -31,7 +33,10 @@ func FuzzServerOf(f *testing.F) {
 		if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(server, "#? \n") || strings.HasSuffix(server, "/") {
 			t.Fatalf("%q leads to %q, %v", link, server, err)
 		}
-		if host := u.Hostname(); u.Scheme != "https" && (u.Scheme != "http" || host != "localhost" && host != "::1" && !strings.HasPrefix(host, "127.")) {
+		host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+		ip, _ := netip.ParseAddr(host)
+		local := host == "localhost" || strings.HasSuffix(host, ".localhost") || ip.IsLoopback() // RFC 6761 §6.3
+		if u.Scheme != "https" && (u.Scheme != "http" || !local) {
 			t.Fatalf("%q leads to %q", link, server)
 		}
 		if again, err := phone.ServerOf(server + "/pair#S"); err != nil || again != server {
